@@ -1,0 +1,1 @@
+//! Bootstrap: who may run kubeadm init, and what a node does next in the first boot.

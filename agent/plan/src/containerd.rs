@@ -1,0 +1,1 @@
+//! containerd's configuration: the few keys Kubernetes needs, everything else untouched.

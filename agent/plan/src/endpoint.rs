@@ -1,0 +1,1 @@
+//! The managed endpoint: HAProxy's and keepalived's configuration as text.

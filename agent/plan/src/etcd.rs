@@ -1,0 +1,1 @@
+//! etcd as facts: members, their health, and the arithmetic of quorum.

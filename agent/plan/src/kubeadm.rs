@@ -1,0 +1,1 @@
+//! kubeadm: its configuration in the version that the installed one takes, and its commands.

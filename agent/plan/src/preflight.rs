@@ -1,0 +1,1 @@
+//! Preflight: all findings that stand against an instruction, at once.

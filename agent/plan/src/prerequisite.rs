@@ -1,0 +1,1 @@
+//! Prerequisites: what a node needs before Kubernetes, one file a check.

@@ -1,0 +1,36 @@
+//! Steps: effects as data. The executor is one `match`, in `hactl-agent`.
+//!
+//! Each step is safe to repeat: after a crash the facts are read again and the plan is computed again.
+
+/// Steps of the managed endpoint.
+pub mod endpoint;
+/// Steps that change Kubernetes on this node.
+pub mod kubernetes;
+/// Steps that put a prerequisite right.
+pub mod machine;
+
+use endpoint::EndpointStep;
+use kubernetes::KubernetesStep;
+use machine::MachineStep;
+
+/// One effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Put a prerequisite right.
+    Machine(MachineStep),
+    /// Change Kubernetes on this node.
+    Kubernetes(KubernetesStep),
+    /// Set HAProxy or keepalived up.
+    Endpoint(EndpointStep),
+}
+
+impl Step {
+    /// The step's name in the journal, in unit names and reports: kebab case, no secrets, stable across versions.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Machine(step) => step.name(),
+            Self::Kubernetes(step) => step.name(),
+            Self::Endpoint(step) => step.name(),
+        }
+    }
+}

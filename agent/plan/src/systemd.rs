@@ -1,0 +1,1 @@
+//! systemd's commands as data.

@@ -1,0 +1,1 @@
+//! The daemon: wires the parts together and runs them until it is told to stop.

@@ -1,0 +1,1 @@
+//! The few calls to etcd: status, members, alarms, remove, move leader.

@@ -1,0 +1,1 @@
+//! Execute: a step becomes effects on the host. One match.

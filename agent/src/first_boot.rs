@@ -1,0 +1,1 @@
+//! First boot: asks the declared control planes, decides by pure code, acts through operations.

@@ -1,0 +1,1 @@
+//! Health: this node's digest, made from facts, given to the gossip.

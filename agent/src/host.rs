@@ -1,0 +1,108 @@
+//! The agent's contact with its node: the only place that runs processes and touches files.
+//!
+//! Everything else says what it wants as data. A fake host (`simulated`, for the demo and the simulator) is one table of
+//! commands over a file tree in memory.
+
+use std::future::Future;
+use std::path::Path;
+
+use hactl_node_plan::command::{Command, Output};
+use hactl_proto::Timestamp;
+
+/// Why the host could not do what was asked. The node is unchanged unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The program is not installed, or could not be started.
+    #[error("start {program}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// It ran longer than its limit and was ended; it may have changed the node.
+    #[error("finish {line} within {seconds} s")]
+    Limit {
+        /// The command.
+        line: String,
+        /// Its limit.
+        seconds: u64,
+    },
+    /// A file could not be read, replaced or removed.
+    #[error("{verb} {path}")]
+    File {
+        /// `read`, `list`, `replace` or `remove`.
+        verb: &'static str,
+        /// The file.
+        path: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A component did not answer, or not in time.
+    #[error("ask {what}: {reason}")]
+    Ask {
+        /// What was asked.
+        what: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// One bounded question to a component on the network: the host's own API server, kubelet or etcd, or a peer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// An HTTP GET; the answer is status and body. TLS with the CA file given, or unverified where there is no CA yet.
+    Get {
+        /// `http://` or `https://` URL.
+        url: String,
+        /// PEM file of the CA to verify with; `None`: unverified (only for "does anything answer").
+        ca_file: Option<String>,
+        /// Client certificate and key files, PEM.
+        identity: Option<(String, String)>,
+    },
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body, at most 1 MiB.
+    pub body: Vec<u8>,
+}
+
+/// A file's name and kind within a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The bare name.
+    pub name: String,
+    /// Whether it is a folder.
+    pub folder: bool,
+}
+
+/// A node, real or simulated.
+pub trait Host: Send + Sync + 'static {
+    /// Runs a command to its end or its limit. A command with a unit that exists already is not started again: its
+    /// result is read (or awaited).
+    fn run(&self, command: &Command) -> impl Future<Output = Result<Output, HostError>> + Send;
+    /// A file's bytes; `None` where there is none.
+    fn read(&self, path: &Path) -> impl Future<Output = Result<Option<Vec<u8>>, HostError>> + Send;
+    /// A folder's entries, sorted; `None` where there is none.
+    fn list(
+        &self,
+        path: &Path,
+    ) -> impl Future<Output = Result<Option<Vec<Entry>>, HostError>> + Send;
+    /// Replaces a file whole: temporary file, fsync, rename, fsync of the folder. Missing folders are made (0755).
+    fn replace(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        mode: u32,
+    ) -> impl Future<Output = Result<(), HostError>> + Send;
+    /// Removes a file, or a folder with all in it; nothing there is fine.
+    fn remove(&self, path: &Path) -> impl Future<Output = Result<(), HostError>> + Send;
+    /// Asks a component, within five seconds.
+    fn ask(&self, question: &Question) -> impl Future<Output = Result<Answer, HostError>> + Send;
+    /// The host's wall clock.
+    fn now(&self) -> Timestamp;
+}

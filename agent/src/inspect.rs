@@ -1,0 +1,1 @@
+//! Inspect: the host becomes facts.

@@ -1,0 +1,17 @@
+//! The agent's shell: everything that touches the node, the network or the clock. What it decides is computed in
+//! `hactl-node-plan`.
+
+pub mod api;
+pub mod daemon;
+pub mod etcd;
+pub mod execute;
+pub mod first_boot;
+pub mod health;
+pub mod host;
+pub mod inspect;
+pub mod join;
+pub mod journal;
+pub mod membership;
+pub mod operation;
+pub mod standing;
+pub mod trust;

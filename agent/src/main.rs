@@ -1,0 +1,3 @@
+//! The `hactl-agent` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Membership: who lives, by SWIM over sealed datagrams.

@@ -1,0 +1,1 @@
+//! Operations: one instruction at a time, from acceptance to its report.

@@ -1,0 +1,1 @@
+//! Standing on disk: durable before it is said.

@@ -1,0 +1,1 @@
+//! Who is who: the node's key and certificate, the cluster's CA, TLS for both directions.

@@ -1,0 +1,20 @@
+//! The contract between nodes and the controller.
+//!
+//! Domain types that both sides use: names, versions, the cluster spec, instructions, reports, findings, health.
+//! Each makes a wrong state impossible and parses at the border. The prost/tonic half is behind the feature `wire`.
+//! No decision lives here and no I/O: share the language, not the logic.
+
+pub mod bundle;
+pub mod finding;
+pub mod health;
+pub mod instruction;
+pub mod member;
+pub mod name;
+pub mod report;
+pub mod role;
+pub mod secret;
+pub mod spec;
+pub mod standing;
+pub mod version;
+
+pub use jiff::Timestamp;
