@@ -31,7 +31,7 @@ pub enum HostError {
     /// A file could not be read, replaced or removed.
     #[error("{verb} {path}")]
     File {
-        /// `read`, `list`, `replace` or `remove`.
+        /// `read`, `list`, `replace`, `append` or `remove`.
         verb: &'static str,
         /// The file.
         path: String,
@@ -98,6 +98,13 @@ pub trait Host: Send + Sync + 'static {
         path: &Path,
         bytes: &[u8],
         mode: u32,
+    ) -> impl Future<Output = Result<(), HostError>> + Send;
+    /// Appends to a file, made with mode 0600 where there is none, and fsyncs it: on return the bytes outlive a power cut. A cut during the call
+    /// may leave a part of them.
+    fn append(
+        &self,
+        path: &Path,
+        bytes: &[u8],
     ) -> impl Future<Output = Result<(), HostError>> + Send;
     /// Removes a file, or a folder with all in it; nothing there is fine.
     fn remove(&self, path: &Path) -> impl Future<Output = Result<(), HostError>> + Send;

@@ -1,1 +1,23 @@
-//! Inspect: the host becomes facts.
+//! Inspect: the host becomes facts, all of them at once, and nothing is changed.
+//!
+//! What can't be read is a fact too (`Known::Unknown`); so inspecting never fails.
+
+/// Facts about Kubernetes on this node.
+mod kubernetes;
+/// Facts about the machine under it.
+mod machine;
+
+use hactl_node_plan::facts::Facts;
+use hactl_node_plan::plan::NodeContext;
+
+use crate::host::Host;
+use crate::paths::Paths;
+
+/// Reads all facts that plans are computed from.
+pub async fn inspect<H: Host>(host: &H, node: &NodeContext, paths: &Paths) -> Facts {
+    Facts {
+        at: host.now(),
+        machine: machine::inspect(host, node, paths).await,
+        kubernetes: kubernetes::inspect(host, node, paths).await,
+    }
+}

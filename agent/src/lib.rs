@@ -13,5 +13,6 @@ pub mod join;
 pub mod journal;
 pub mod membership;
 pub mod operation;
+pub mod paths;
 pub mod standing;
 pub mod trust;

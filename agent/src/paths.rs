@@ -1,0 +1,42 @@
+//! Where the agent keeps its own files, so that a test or the demo can run several agents on one machine.
+//!
+//! Paths of Kubernetes, containerd, HAProxy and the system are fixed and do not belong here.
+
+use std::path::{Path, PathBuf};
+
+/// The agent's three folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Configuration given by the operator: the bundle. `/etc/hactl`.
+    pub config: PathBuf,
+    /// Durable state, mode 0700: identity, standing, journal, markers. `/var/lib/hactl`.
+    pub state: PathBuf,
+    /// On tmpfs, mode 0700: sockets, and kubeadm configurations that hold secrets. `/run/hactl`.
+    pub run: PathBuf,
+}
+
+impl Paths {
+    /// The folders of an installed agent.
+    pub fn system() -> Self {
+        Self::under(Path::new("/"))
+    }
+
+    /// The same layout below another root.
+    pub fn under(root: &Path) -> Self {
+        Self {
+            config: root.join("etc/hactl"),
+            state: root.join("var/lib/hactl"),
+            run: root.join("run/hactl"),
+        }
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> PathBuf {
+        self.config.join("bundle.json")
+    }
+
+    /// The journal's folder.
+    pub fn journal(&self) -> PathBuf {
+        self.state.join("journal")
+    }
+}
