@@ -1,0 +1,1 @@
+//! The cluster's own CA, keys, the operator's certificate and the bundles.
