@@ -2,6 +2,8 @@
 
 /// Facts about Kubernetes on this node: what kubeadm made, what serves, what etcd says.
 pub mod kubernetes;
+/// Facts about the managed endpoint: HAProxy, keepalived, the interface of the address.
+pub mod endpoint;
 /// Facts about prerequisites: kernel, runtime, packages, identity, disk.
 pub mod machine;
 
@@ -16,6 +18,8 @@ pub struct Facts {
     pub machine: machine::MachineFacts,
     /// What kubeadm made, what serves, what etcd says.
     pub kubernetes: kubernetes::KubernetesFacts,
+    /// HAProxy, keepalived, the interface of the address.
+    pub endpoint: endpoint::EndpointFacts,
 }
 
 /// A fact that may not have been readable; why is kept for the finding. Unknown counts as unhealthy.

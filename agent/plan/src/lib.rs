@@ -9,6 +9,8 @@ pub mod command;
 pub mod containerd;
 pub mod endpoint;
 pub mod etcd;
+#[cfg(test)]
+mod example;
 pub mod facts;
 pub mod kubeadm;
 pub mod plan;

@@ -1,0 +1,82 @@
+//! HAProxy's configuration, for 2.2 and newer (`http-check connect`, HAProxy 2.2 release notes).
+
+use std::fmt::Write as _;
+
+use hactl_proto::spec::API_SERVER_PORT;
+
+use super::{HEALTH_PORT, KUBERNETES_CA, Verification};
+use crate::plan::NodeContext;
+
+/// The whole of haproxy.cfg.
+///
+/// Times are for nodes of one region: a server that does not answer a connection within 400 ms costs that connection a
+/// redispatch, not a failure; two failed checks take it out. Both `/readyz` and `/livez` must answer 200, since not every
+/// build has etcd in `/readyz` (kubeadm.md 7.1).
+pub fn render(context: &NodeContext, verification: Verification) -> String {
+    let endpoint = &context.spec.endpoint;
+    let mut text = format!(
+        "\
+# Written by hactl-agent from the cluster spec; what is changed here by hand is replaced.
+global
+    log /dev/log local0
+    stats socket /run/haproxy/admin.sock mode 660 level admin
+    stats timeout 30s
+    user haproxy
+    group haproxy
+    maxconn 8000
+
+defaults
+    log global
+    mode tcp
+    option dontlognull
+    option clitcpka
+    option srvtcpka
+    option redispatch 1
+    retries 3
+    timeout connect 400ms
+    timeout queue 5s
+    timeout check 3s
+    # Watches and exec sessions are silent for long; dead peers are found by TCP keep-alive.
+    timeout client 24h
+    timeout server 24h
+
+frontend kubernetes-api
+    bind :::{port} v4v6
+    default_backend api-servers
+
+# keepalived asks here whether this HAProxy works.
+frontend health
+    mode http
+    bind 127.0.0.1:{HEALTH_PORT}
+    timeout client 2s
+    monitor-uri /healthz
+
+backend api-servers
+    balance leastconn
+    option httpchk
+    http-check connect ssl sni kubernetes
+    http-check send meth GET uri /readyz
+    http-check expect status 200
+    http-check connect ssl sni kubernetes
+    http-check send meth GET uri /livez
+    http-check expect status 200
+    default-server check inter 1s fastinter 300ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions {verify}
+",
+        port = endpoint.port,
+        verify = match verification {
+            Verification::NoCaYet => "check-ssl verify none".to_owned(),
+            // `kubernetes` is in every API server certificate that kubeadm signs.
+            Verification::ClusterCa =>
+                format!("check-ssl verify required ca-file {KUBERNETES_CA} verifyhost kubernetes"),
+        },
+    );
+    for node in &context.spec.control_planes {
+        let address = match node.address {
+            std::net::IpAddr::V4(address) => address.to_string(),
+            std::net::IpAddr::V6(address) => format!("[{address}]"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "    server {} {address}:{API_SERVER_PORT}", node.name);
+    }
+    text
+}
