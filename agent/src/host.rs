@@ -60,6 +60,11 @@ pub enum Question {
         /// Client certificate and key files, PEM.
         identity: Option<(String, String)>,
     },
+    /// Whether a TCP connection is accepted; the answer has status 0 and no body.
+    Connect {
+        /// Address and port.
+        to: std::net::SocketAddr,
+    },
 }
 
 /// The answer to a [`Question`].

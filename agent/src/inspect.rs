@@ -2,6 +2,8 @@
 //!
 //! What can't be read is a fact too (`Known::Unknown`); so inspecting never fails.
 
+/// Facts about the managed endpoint.
+mod endpoint;
 /// Facts about Kubernetes on this node.
 mod kubernetes;
 /// Facts about the machine under it.
@@ -19,5 +21,6 @@ pub async fn inspect<H: Host>(host: &H, node: &NodeContext, paths: &Paths) -> Fa
         at: host.now(),
         machine: machine::inspect(host, node, paths).await,
         kubernetes: kubernetes::inspect(host, node, paths).await,
+        endpoint: endpoint::inspect(host, node).await,
     }
 }

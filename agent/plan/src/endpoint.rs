@@ -42,7 +42,11 @@ pub enum Verification {
 
 /// What has to be done so that this node does its part of the endpoint. Empty where all is in place, on workers, and
 /// where the operator provides the endpoint.
-pub fn steps(context: &NodeContext, facts: &EndpointFacts, verification: Verification) -> Vec<Step> {
+pub fn steps(
+    context: &NodeContext,
+    facts: &EndpointFacts,
+    verification: Verification,
+) -> Vec<Step> {
     let EndpointMode::Managed {
         address,
         virtual_router_id,
@@ -64,7 +68,9 @@ pub fn steps(context: &NodeContext, facts: &EndpointFacts, verification: Verific
         steps.push(EndpointStep::ConfigureHaproxy { config: haproxy });
     }
     let keepalived = keepalived::render(context, *address, *virtual_router_id, interface);
-    if facts.keepalived.config.as_deref() != Some(keepalived.as_str()) || !facts.keepalived.running() {
+    if facts.keepalived.config.as_deref() != Some(keepalived.as_str())
+        || !facts.keepalived.running()
+    {
         steps.push(EndpointStep::ConfigureKeepalived { config: keepalived });
     }
     if !steps.is_empty() {
@@ -78,13 +84,20 @@ pub fn steps(context: &NodeContext, facts: &EndpointFacts, verification: Verific
 
 /// What stands against doing this node's part of the endpoint; empty in the external mode and on workers.
 pub fn findings(context: &NodeContext, facts: &EndpointFacts) -> Vec<Finding> {
-    let EndpointMode::Managed { address, interface, .. } = &context.spec.endpoint.mode else {
+    let EndpointMode::Managed {
+        address, interface, ..
+    } = &context.spec.endpoint.mode
+    else {
         return Vec::new();
     };
     if context.role != NodeRole::ControlPlane {
         return Vec::new();
     }
-    let mut findings: Vec<Finding> = facts.missing_packages().into_iter().map(missing_package).collect();
+    let mut findings: Vec<Finding> = facts
+        .missing_packages()
+        .into_iter()
+        .map(missing_package)
+        .collect();
     if interface.is_none()
         && let Known::Unknown(reason) = &facts.interface
     {
@@ -98,7 +111,8 @@ fn missing_package(package: &str) -> Finding {
         check: "endpoint-packages".to_owned(),
         severity: Severity::Refusal,
         observed: format!("{package} is not installed"),
-        wanted: "haproxy and keepalived of the distribution, since the endpoint's mode is managed".to_owned(),
+        wanted: "haproxy and keepalived of the distribution, since the endpoint's mode is managed"
+            .to_owned(),
         remedy: format!("install the package {package}, or set the endpoint's mode to external"),
         mendable: false,
     }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use hactl_proto::name::{ClusterName, NodeName, ZoneName};
 use hactl_proto::spec::{
-    AGENT_PORT, ClusterSpec, DeclaredNode, Endpoint, EndpointMode, EtcdTopology, GrantPolicy, KubernetesSpec, Networks,
-    Policies,
+    AGENT_PORT, ClusterSpec, DeclaredNode, Endpoint, EndpointMode, EtcdTopology, GrantPolicy,
+    KubernetesSpec, Networks, Policies,
 };
 use hactl_proto::version::KubernetesVersion;
 
@@ -51,8 +51,14 @@ pub(crate) fn spec() -> ClusterSpec {
             data_dir: "/var/lib/etcd".to_owned(),
             own_mount: false,
         },
-        zones: ["a", "b", "c"].map(|zone| ZoneName::new(zone).unwrap()).to_vec(),
-        control_planes: vec![node("cp1", 11, "a"), node("cp2", 12, "b"), node("cp3", 13, "c")],
+        zones: ["a", "b", "c"]
+            .map(|zone| ZoneName::new(zone).unwrap())
+            .to_vec(),
+        control_planes: vec![
+            node("cp1", 11, "a"),
+            node("cp2", 12, "b"),
+            node("cp3", 13, "c"),
+        ],
         workers: vec![node("w1", 21, "a")],
         pod_network: None,
         policies: Policies {
@@ -77,4 +83,3 @@ pub(crate) fn context(name: &str) -> NodeContext {
         spec: spec.clone(),
     }
 }
-

@@ -1,9 +1,9 @@
 //! Facts: what was read from the node, all at once, before anything is decided. Unknown is a value of its own.
 
-/// Facts about Kubernetes on this node: what kubeadm made, what serves, what etcd says.
-pub mod kubernetes;
 /// Facts about the managed endpoint: HAProxy, keepalived, the interface of the address.
 pub mod endpoint;
+/// Facts about Kubernetes on this node: what kubeadm made, what serves, what etcd says.
+pub mod kubernetes;
 /// Facts about prerequisites: kernel, runtime, packages, identity, disk.
 pub mod machine;
 

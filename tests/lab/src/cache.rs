@@ -19,8 +19,11 @@ impl Cache {
     /// The folder that the environment names, else the usual one; made if it is not there.
     pub(crate) fn open() -> Result<Self> {
         let root = std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from);
-        fs::create_dir_all(&root).with_context(|| format!("failed to make the cache folder {}", root.display()))?;
-        Ok(Self { root: root.canonicalize()? })
+        fs::create_dir_all(&root)
+            .with_context(|| format!("failed to make the cache folder {}", root.display()))?;
+        Ok(Self {
+            root: root.canonicalize()?,
+        })
     }
 
     /// A path below it.
@@ -30,7 +33,12 @@ impl Cache {
 
     /// A thing made once for each key. `make` gets the path where to put it; what an interrupted run left there is gone.
     /// The thing gets its name only when it is whole.
-    pub(crate) fn once(&self, below: &str, key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    pub(crate) fn once(
+        &self,
+        below: &str,
+        key: &str,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
         let path = self.path(below);
         let beside = |end: &str| path.with_file_name(format!("{}{end}", name_of(&path)));
         let key_file = beside(".made-from");
@@ -64,7 +72,8 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 /// Writes a file, making the folders that lead to it.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("failed to make {}", parent.display()))?;
+        fs::create_dir_all(parent)
+            .with_context(|| format!("failed to make {}", parent.display()))?;
     }
     fs::write(path, content).with_context(|| format!("failed to write {}", path.display()))
 }
@@ -79,5 +88,8 @@ pub(crate) fn write_executable(path: &Path, content: impl AsRef<[u8]>) -> Result
 
 /// The last part of a path.
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }

@@ -52,7 +52,13 @@ pub(crate) fn remove(place: &Place, node: Option<&str>) -> Result<()> {
 /// Every process in the node's folders, those of its pods too.
 pub(crate) fn processes(place: &Place, node: &str) -> Vec<i32> {
     let mut found = Vec::new();
-    collect(&Path::new(CGROUPS).join("pids").join(place.name()).join(node), &mut found);
+    collect(
+        &Path::new(CGROUPS)
+            .join("pids")
+            .join(place.name())
+            .join(node),
+        &mut found,
+    );
     found
 }
 
@@ -73,7 +79,8 @@ fn remove_folder(folder: &Path) -> Result<()> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Ok(()) => return Ok(()),
             Err(error) if left == 0 => {
-                return Err(error).with_context(|| format!("failed to remove the cgroup {}", folder.display()));
+                return Err(error)
+                    .with_context(|| format!("failed to remove the cgroup {}", folder.display()));
             }
             Err(_) => thread::sleep(Duration::from_millis(50)),
         }
@@ -83,12 +90,21 @@ fn remove_folder(folder: &Path) -> Result<()> {
 
 /// The mounted controllers of version 1, `systemd` (the one without a controller) among them.
 fn controllers() -> Result<Vec<PathBuf>> {
-    let all = fs::read_dir(CGROUPS).context("failed to list the cgroup controllers")?.flatten();
-    let own = all.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
-    Ok(own.filter(|dir| dir.join("notify_on_release").exists()).collect())
+    let all = fs::read_dir(CGROUPS)
+        .context("failed to list the cgroup controllers")?
+        .flatten();
+    let own = all
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path());
+    Ok(own
+        .filter(|dir| dir.join("notify_on_release").exists())
+        .collect())
 }
 
 fn folders(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
 }

@@ -29,7 +29,11 @@ impl Shared {
         let base = Base::obtain(cache)?;
         let layer = rootfs::kubernetes_layer(cache, &base, &kubernetes)?;
         let containerd = images::containerd_folder(cache, &base, &kubernetes)?;
-        Ok(Self { layers: vec![layer, base.root], containerd, kubernetes })
+        Ok(Self {
+            layers: vec![layer, base.root],
+            containerd,
+            kubernetes,
+        })
     }
 }
 
@@ -51,7 +55,13 @@ pub(crate) fn mount(place: &Place, node: &Node, shared: &Shared) -> Result<()> {
     let dir = folder(place, &node.name);
     let layers: Vec<&Path> = shared.layers.iter().map(PathBuf::as_path).collect();
     mount::unmount_below(&dir)?;
-    mount::overlay(&place.named(&node.name), &layers, &dir.join("upper"), &dir.join("work"), &dir.join("root"))
+    mount::overlay(
+        &place.named(&node.name),
+        &layers,
+        &dir.join("upper"),
+        &dir.join("work"),
+        &dir.join("root"),
+    )
 }
 
 /// Where the node's root is mounted.
@@ -66,10 +76,14 @@ fn folder(place: &Place, node: &str) -> PathBuf {
 /// Images are never written to once unpacked, so all nodes have the same files by links. The data bases are their own.
 fn copy_containerd(from: &Path, to: &Path) -> Result<()> {
     program("cp").arg("-al").arg(from).arg(to).run()?;
-    for base in ["io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db"] {
+    for base in [
+        "io.containerd.metadata.v1.bolt/meta.db",
+        "io.containerd.snapshotter.v1.overlayfs/metadata.db",
+    ] {
         let copy = to.join(base);
         remove(&copy)?;
-        fs::copy(from.join(base), &copy).with_context(|| format!("failed to copy containerd's {base}"))?;
+        fs::copy(from.join(base), &copy)
+            .with_context(|| format!("failed to copy containerd's {base}"))?;
     }
     Ok(())
 }
@@ -104,9 +118,15 @@ fn personalize(lab: &Lab, node: &Node, shared: &Shared, dir: &Path) -> Result<()
             {"type": "portmap", "capabilities": {"portMappings": true}},
         ],
     });
-    write(&root.join("etc/cni/net.d/10-hactl-lab.conflist"), serde_json::to_string_pretty(&network)?)?;
+    write(
+        &root.join("etc/cni/net.d/10-hactl-lab.conflist"),
+        serde_json::to_string_pretty(&network)?,
+    )?;
     if shared.kubernetes.version.refuses_cgroup_v1() {
-        write(&root.join("etc/default/kubelet"), "KUBELET_EXTRA_ARGS=--fail-cgroupv1=false\n")?;
+        write(
+            &root.join("etc/default/kubelet"),
+            "KUBELET_EXTRA_ARGS=--fail-cgroupv1=false\n",
+        )?;
     }
     Ok(())
 }

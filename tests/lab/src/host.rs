@@ -25,7 +25,10 @@ pub(crate) const TO_BUILD: [(&str, &str); 6] = [
     ("debian-archive-keyring", KEYRING),
     ("dpkg-dev", "/usr/bin/dpkg-source"),
     ("golang-go", "/usr/bin/go"),
-    ("golang-github-modern-go-reflect2-dev", "/usr/share/gocode/src/github.com/modern-go/reflect2/reflect2.go"),
+    (
+        "golang-github-modern-go-reflect2-dev",
+        "/usr/share/gocode/src/github.com/modern-go/reflect2/reflect2.go",
+    ),
     ("make", "/usr/bin/make"),
     ("rsync", "/usr/bin/rsync"),
 ];
@@ -37,7 +40,10 @@ pub(crate) fn mirror() -> String {
 
 /// Refuses a host that the lab can't run on, before anything is made.
 pub(crate) fn check() -> Result<()> {
-    ensure!(nix::unistd::Uid::effective().is_root(), "the lab makes namespaces and mounts: run it as root");
+    ensure!(
+        nix::unistd::Uid::effective().is_root(),
+        "the lab makes namespaces and mounts: run it as root"
+    );
     ensure!(
         Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists(),
         "the lab knows hosts with cgroup v1 (or the hybrid layout) only, and /sys/fs/cgroup/memory is not there"
@@ -47,15 +53,28 @@ pub(crate) fn check() -> Result<()> {
 
 /// Installs what is missing of those packages.
 pub(crate) fn install(packages: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> =
-        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    let missing: Vec<&str> = packages
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(package, _)| *package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    stage(&format!("installing on this host: {}", missing.join(" ")), |_| {
-        let apt = || program("apt-get").env("DEBIAN_FRONTEND", "noninteractive").limit(Duration::from_secs(900));
-        apt().words("update -q").run()?;
-        apt().words("install -qy --no-install-recommends").args(&missing).run()?;
-        Ok(())
-    })
+    stage(
+        &format!("installing on this host: {}", missing.join(" ")),
+        |_| {
+            let apt = || {
+                program("apt-get")
+                    .env("DEBIAN_FRONTEND", "noninteractive")
+                    .limit(Duration::from_secs(900))
+            };
+            apt().words("update -q").run()?;
+            apt()
+                .words("install -qy --no-install-recommends")
+                .args(&missing)
+                .run()?;
+            Ok(())
+        },
+    )
 }

@@ -20,10 +20,17 @@ impl Image {
     /// An empty one, with the folders that every image here has.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         remove(folder)?;
-        for dir in ["layer/tmp", "layer/etc", "layer/var/run", "layer/usr/local/bin"] {
+        for dir in [
+            "layer/tmp",
+            "layer/etc",
+            "layer/var/run",
+            "layer/usr/local/bin",
+        ] {
             fs::create_dir_all(folder.join(dir))?;
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Where a path of the image lies on the host.
@@ -37,7 +44,8 @@ impl Image {
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::copy(from, &to).with_context(|| format!("failed to copy {} into an image", from.display()))?;
+        fs::copy(from, &to)
+            .with_context(|| format!("failed to copy {} into an image", from.display()))?;
         Ok(())
     }
 
@@ -47,7 +55,11 @@ impl Image {
             let from = root.join(path.trim_start_matches('/'));
             self.copy(&fs::canonicalize(&from).unwrap_or(from), path)?;
             let listed = program("chroot").arg(root).args(["ldd", path]).outcome()?;
-            for library in listed.stdout.split_whitespace().filter(|word| word.starts_with('/')) {
+            for library in listed
+                .stdout
+                .split_whitespace()
+                .filter(|word| word.starts_with('/'))
+            {
                 if !self.at(library).exists() {
                     self.copy(&root.join(library.trim_start_matches('/')), library)?;
                 }
@@ -60,13 +72,31 @@ impl Image {
     pub(crate) fn pack(self, names: &[&str], entrypoint: &[&str], into: &Path) -> Result<()> {
         let tar = |what: &str| {
             program("tar")
-                .args(["--numeric-owner", "--owner=0", "--group=0", "--mtime=@0", "--sort=name", what])
+                .args([
+                    "--numeric-owner",
+                    "--owner=0",
+                    "--group=0",
+                    "--mtime=@0",
+                    "--sort=name",
+                    what,
+                ])
                 .limit(Duration::from_secs(300))
         };
         let layer = self.folder.join("layer.tar");
-        tar("-cf").arg(&layer).arg("-C").arg(self.folder.join("layer")).arg(".").run()?;
-        let sum = program("sha256sum").arg(&layer).limit(Duration::from_secs(120)).run()?;
-        let digest = sum.split_whitespace().next().context("sha256sum printed nothing")?;
+        tar("-cf")
+            .arg(&layer)
+            .arg("-C")
+            .arg(self.folder.join("layer"))
+            .arg(".")
+            .run()?;
+        let sum = program("sha256sum")
+            .arg(&layer)
+            .limit(Duration::from_secs(120))
+            .run()?;
+        let digest = sum
+            .split_whitespace()
+            .next()
+            .context("sha256sum printed nothing")?;
         let config = json!({
             "architecture": "amd64",
             "os": "linux",
@@ -76,10 +106,16 @@ impl Image {
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
         });
-        let manifest = json!([{"Config": "config.json", "RepoTags": names, "Layers": ["layer.tar"]}]);
+        let manifest =
+            json!([{"Config": "config.json", "RepoTags": names, "Layers": ["layer.tar"]}]);
         write(&self.folder.join("config.json"), config.to_string())?;
         write(&self.folder.join("manifest.json"), manifest.to_string())?;
-        tar("-cf").arg(into).arg("-C").arg(&self.folder).args(["manifest.json", "config.json", "layer.tar"]).run()?;
+        tar("-cf")
+            .arg(into)
+            .arg("-C")
+            .arg(&self.folder)
+            .args(["manifest.json", "config.json", "layer.tar"])
+            .run()?;
         remove(&self.folder)
     }
 }

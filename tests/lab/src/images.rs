@@ -25,27 +25,45 @@ const ETCD: &str = include_str!("../files/etcd");
 const IMPORT: &str = include_str!("../files/import-images");
 
 /// A containerd folder with the version's images imported.
-pub(crate) fn containerd_folder(cache: &Cache, base: &Base, kubernetes: &Kubernetes) -> Result<PathBuf> {
-    let key = format!("{}\n{}\n{REVISION}{PAUSE}{COREDNS}{ETCD}{IMPORT}", Base::key(), kubernetes.key()?);
+pub(crate) fn containerd_folder(
+    cache: &Cache,
+    base: &Base,
+    kubernetes: &Kubernetes,
+) -> Result<PathBuf> {
+    let key = format!(
+        "{}\n{}\n{REVISION}{PAUSE}{COREDNS}{ETCD}{IMPORT}",
+        Base::key(),
+        kubernetes.key()?
+    );
     cache.once(&format!("images/{}", kubernetes.version), &key, |partial| {
-        stage(&format!("making the images of {} and importing them", kubernetes.version), |stage| {
-            let archives = cache.path("images/archives");
-            remove(&archives)?;
-            fs::create_dir_all(&archives)?;
-            for name in kubernetes.image_names()? {
-                stage.detail(name.clone());
-                archive(base, kubernetes, &name, &archives)?;
-            }
-            test_image(base, &archives)?;
-            stage.detail("importing");
-            import(cache, base, &archives, partial)?;
-            remove(&archives)
-        })
+        stage(
+            &format!(
+                "making the images of {} and importing them",
+                kubernetes.version
+            ),
+            |stage| {
+                let archives = cache.path("images/archives");
+                remove(&archives)?;
+                fs::create_dir_all(&archives)?;
+                for name in kubernetes.image_names()? {
+                    stage.detail(name.clone());
+                    archive(base, kubernetes, &name, &archives)?;
+                }
+                test_image(base, &archives)?;
+                stage.detail("importing");
+                import(cache, base, &archives, partial)?;
+                remove(&archives)
+            },
+        )
     })
 }
 
 fn archive(base: &Base, kubernetes: &Kubernetes, name: &str, archives: &Path) -> Result<()> {
-    let short = name.rsplit('/').next().and_then(|last| last.split(':').next()).unwrap_or(name);
+    let short = name
+        .rsplit('/')
+        .next()
+        .and_then(|last| last.split(':').next())
+        .unwrap_or(name);
     let image = Image::new(&archives.join(format!("{short}.folder")))?;
     let entrypoint = match short {
         "kube-apiserver" | "kube-controller-manager" | "kube-scheduler" => {
@@ -87,7 +105,10 @@ fn test_image(base: &Base, archives: &Path) -> Result<()> {
 /// Busybox, statically linked, with a name for each of the programs it is.
 fn shell(base: &Base, image: &Image) -> Result<()> {
     image.copy(&base.parts.join("bin/busybox"), "/bin/busybox")?;
-    for applet in ["sh", "sleep", "httpd", "cat", "echo", "ls", "wget", "sed", "nslookup", "mkdir", "nc", "date", "grep"] {
+    for applet in [
+        "sh", "sleep", "httpd", "cat", "echo", "ls", "wget", "sed", "nslookup", "mkdir", "nc",
+        "date", "grep",
+    ] {
         std::os::unix::fs::symlink("busybox", image.at("/bin").join(applet))?;
     }
     Ok(())
@@ -95,17 +116,31 @@ fn shell(base: &Base, image: &Image) -> Result<()> {
 
 fn kube_proxy(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
     image.copy(&kubernetes.file("kube-proxy"), "/usr/local/bin/kube-proxy")?;
-    let legacy = ["xtables-legacy-multi", "xtables-nft-multi"].map(|name| format!("/usr/sbin/{name}"));
-    let programs: Vec<&str> = legacy.iter().map(String::as_str).chain(["/usr/sbin/conntrack", "/usr/sbin/nft"]).collect();
+    let legacy =
+        ["xtables-legacy-multi", "xtables-nft-multi"].map(|name| format!("/usr/sbin/{name}"));
+    let programs: Vec<&str> = legacy
+        .iter()
+        .map(String::as_str)
+        .chain(["/usr/sbin/conntrack", "/usr/sbin/nft"])
+        .collect();
     image.copy_programs(&base.root, &programs)?;
     for family in ["iptables", "ip6tables"] {
         for verb in ["", "-save", "-restore"] {
-            std::os::unix::fs::symlink("xtables-legacy-multi", image.at("/usr/sbin").join(format!("{family}{verb}")))?;
+            std::os::unix::fs::symlink(
+                "xtables-legacy-multi",
+                image.at("/usr/sbin").join(format!("{family}{verb}")),
+            )?;
         }
     }
     let modules = "usr/lib/x86_64-linux-gnu/xtables";
-    for module in fs::read_dir(base.root.join(modules)).context("failed to list the xtables modules")?.flatten() {
-        image.copy(&module.path(), &format!("/{modules}/{}", module.file_name().to_string_lossy()))?;
+    for module in fs::read_dir(base.root.join(modules))
+        .context("failed to list the xtables modules")?
+        .flatten()
+    {
+        image.copy(
+            &module.path(),
+            &format!("/{modules}/{}", module.file_name().to_string_lossy()),
+        )?;
     }
     Ok(())
 }
@@ -115,14 +150,29 @@ fn etcd(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
     shell(base, image)?;
     for name in ["etcd", "etcdctl"] {
         let given = kubernetes.file(name);
-        let from = if given.is_file() { given } else { base.parts.join("usr/bin").join(name) };
+        let from = if given.is_file() {
+            given
+        } else {
+            base.parts.join("usr/bin").join(name)
+        };
         image.copy(&from, &format!("/usr/local/bin/{name}"))?;
     }
-    fs::rename(image.at("/usr/local/bin/etcd"), image.at("/usr/local/bin/etcd.real"))?;
+    fs::rename(
+        image.at("/usr/local/bin/etcd"),
+        image.at("/usr/local/bin/etcd.real"),
+    )?;
     write_executable(&image.at("/usr/local/bin/etcd"), ETCD)?;
     // Debian's are linked dynamically, against no more than what the C library brings.
-    for library in ["lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6", "lib/x86_64-linux-gnu/libpthread.so.0", "lib/x86_64-linux-gnu/libresolv.so.2"] {
-        image.copy(&fs::canonicalize(base.root.join(library))?, &format!("/{library}"))?;
+    for library in [
+        "lib64/ld-linux-x86-64.so.2",
+        "lib/x86_64-linux-gnu/libc.so.6",
+        "lib/x86_64-linux-gnu/libpthread.so.0",
+        "lib/x86_64-linux-gnu/libresolv.so.2",
+    ] {
+        image.copy(
+            &fs::canonicalize(base.root.join(library))?,
+            &format!("/{library}"),
+        )?;
     }
     Ok(())
 }
@@ -133,8 +183,13 @@ fn import(cache: &Cache, base: &Base, archives: &Path, into: &Path) -> Result<()
     write_executable(&archives.join("import-images"), IMPORT)?;
     let root = cache.path("images/mounted");
     let upper = cache.path("images/upper");
-    let _mounted =
-        mount::Overlay::mount("hactl-lab-images", &[&base.root], &upper, &cache.path("images/work"), &root)?;
+    let _mounted = mount::Overlay::mount(
+        "hactl-lab-images",
+        &[&base.root],
+        &upper,
+        &cache.path("images/work"),
+        &root,
+    )?;
     let binds = [
         format!("--bind={}:/var/lib/containerd", into.display()),
         format!("--bind-ro={}:/archives", archives.display()),

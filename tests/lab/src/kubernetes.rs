@@ -14,8 +14,15 @@ use crate::kubernetes_build;
 use crate::program::program;
 
 /// What a folder must hold to be a version.
-pub(crate) const BINARIES: [&str; 7] =
-    ["kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
+pub(crate) const BINARIES: [&str; 7] = [
+    "kubeadm",
+    "kubelet",
+    "kubectl",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+];
 
 /// A version such as v1.20.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,17 +53,30 @@ impl Kubernetes {
                 );
             }
             kubernetes_build::build(cache, version, &dir)?;
-            ensure!(is_complete(&dir), "the build of Kubernetes {version} left no full set in {}", dir.display());
+            ensure!(
+                is_complete(&dir),
+                "the build of Kubernetes {version} left no full set in {}",
+                dir.display()
+            );
         }
         Ok(Self { version, dir })
     }
 
     /// Every version in the cache.
     pub(crate) fn found(cache: &Cache) -> Vec<Self> {
-        let folders = fs::read_dir(cache.path("kubernetes")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let folders = fs::read_dir(cache.path("kubernetes"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         let mut found: Vec<Self> = folders
             .filter(|dir| is_complete(dir))
-            .filter_map(|dir| Some(Self { version: name_of(&dir).parse().ok()?, dir }))
+            .filter_map(|dir| {
+                Some(Self {
+                    version: name_of(&dir).parse().ok()?,
+                    dir,
+                })
+            })
             .collect();
         found.sort_by_key(|kubernetes| kubernetes.version);
         found
@@ -74,7 +94,12 @@ impl Kubernetes {
             .arg(self.version.to_string())
             .run()
             .context("failed to ask kubeadm for its images")?;
-        Ok(list.lines().map(str::trim).filter(|line| line.contains(':')).map(str::to_owned).collect())
+        Ok(list
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.contains(':'))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// What the folder is made of, as a key for what is made from it.
@@ -82,7 +107,10 @@ impl Kubernetes {
         let mut key = format!("{}\n", self.version);
         for name in BINARIES {
             let meta = fs::metadata(self.file(name))?;
-            let modified = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let modified = meta
+                .modified()?
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
             key.push_str(&format!("{name} {} {}\n", meta.len(), modified.as_secs()));
         }
         Ok(key)
@@ -108,10 +136,18 @@ impl Version {
 impl FromStr for Version {
     type Err = anyhow::Error;
     fn from_str(text: &str) -> Result<Self> {
-        let numbers: Option<Vec<u16>> =
-            text.strip_prefix('v').unwrap_or(text).split('.').map(|part| part.parse().ok()).collect();
+        let numbers: Option<Vec<u16>> = text
+            .strip_prefix('v')
+            .unwrap_or(text)
+            .split('.')
+            .map(|part| part.parse().ok())
+            .collect();
         match numbers.as_deref() {
-            Some(&[major, minor, patch]) => Ok(Self { major, minor, patch }),
+            Some(&[major, minor, patch]) => Ok(Self {
+                major,
+                minor,
+                patch,
+            }),
             _ => bail!("{text:?} is no version such as v1.20.2"),
         }
     }

@@ -16,7 +16,8 @@ use crate::program::program;
 use crate::progress::stage;
 
 /// Which versions the lab can build.
-pub(crate) const BUILT: &str = "v1.20.2 (or a patch version near it: the same tree under that name)";
+pub(crate) const BUILT: &str =
+    "v1.20.2 (or a patch version near it: the same tree under that name)";
 /// The release whose source package it is.
 const SUITE: &str = "bookworm";
 /// Vendored at 1.0.1, which crashes when compiled by Go 1.18 or newer; Debian's package has 1.0.2.
@@ -31,7 +32,8 @@ pub(crate) fn knows(version: Version) -> bool {
 pub(crate) fn build(cache: &Cache, version: Version, into: &Path) -> Result<()> {
     host::install(&host::TO_BUILD)?;
     let source = stage("getting Kubernetes' source package", |_| source(cache))?;
-    let what = format!("building Kubernetes {version} (some seven minutes on two cores the first time)");
+    let what =
+        format!("building Kubernetes {version} (some seven minutes on two cores the first time)");
     stage(&what, |_| {
         make(cache, &source, version)?;
         let partial = into.with_file_name(format!("{}.partial", name_of(into)));
@@ -73,14 +75,24 @@ fn source(cache: &Cache) -> Result<PathBuf> {
 fn fetch(into: &Path) -> Result<()> {
     fs::create_dir_all(into.join("lists/partial"))?;
     let sources = into.join("sources.list");
-    write(&sources, format!("deb-src [signed-by={}] {} {SUITE} main\n", host::KEYRING, host::mirror()))?;
+    write(
+        &sources,
+        format!(
+            "deb-src [signed-by={}] {} {SUITE} main\n",
+            host::KEYRING,
+            host::mirror()
+        ),
+    )?;
     for action in ["update", "source"] {
         let mut apt = program("apt-get")
             .dir(into)
             .arg("-oDir::Etc::sourceparts=-")
             .arg("-oAPT::Sandbox::User=root")
             .arg(format!("-oDir::Etc::sourcelist={}", sources.display()))
-            .arg(format!("-oDir::State::lists={}", into.join("lists").display()))
+            .arg(format!(
+                "-oDir::State::lists={}",
+                into.join("lists").display()
+            ))
             .arg(action)
             .limit(Duration::from_secs(600));
         if action == "source" {
@@ -93,8 +105,14 @@ fn fetch(into: &Path) -> Result<()> {
 
 fn replace_reflect(tree: &Path) -> Result<()> {
     let vendored = tree.join("vendor").join(REFLECT);
-    let is_code = |path: &Path| path.extension().is_some_and(|end| end == "go" || end == "s");
-    for old in fs::read_dir(&vendored)?.flatten().filter(|entry| is_code(&entry.path())) {
+    let is_code = |path: &Path| {
+        path.extension()
+            .is_some_and(|end| end == "go" || end == "s")
+    };
+    for old in fs::read_dir(&vendored)?
+        .flatten()
+        .filter(|entry| is_code(&entry.path()))
+    {
         fs::remove_file(old.path())?;
     }
     for new in fs::read_dir(Path::new("/usr/share/gocode/src").join(REFLECT))?.flatten() {

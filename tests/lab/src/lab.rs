@@ -96,8 +96,17 @@ impl Place {
 
 impl Lab {
     /// A lab of nodes called so, dealt out to the zones in turn. A name with `w` at its start is a worker's.
-    pub(crate) fn plan(place: Place, version: Version, bare: bool, names: &[String], zones: &[String]) -> Result<Self> {
-        ensure!(!names.is_empty() && !zones.is_empty(), "a lab needs a node and a zone");
+    pub(crate) fn plan(
+        place: Place,
+        version: Version,
+        bare: bool,
+        names: &[String],
+        zones: &[String],
+    ) -> Result<Self> {
+        ensure!(
+            !names.is_empty() && !zones.is_empty(),
+            "a lab needs a node and a zone"
+        );
         ensure!(names.len() <= 50, "the lab has addresses for 50 nodes");
         let mut nodes: Vec<Node> = Vec::new();
         for (number, name) in (1..).zip(names) {
@@ -106,27 +115,55 @@ impl Lab {
                 !name.is_empty() && name.len() <= 12 && name.chars().all(fine),
                 "{name:?} is no name for a node: at most 12 lower-case letters, digits and dashes"
             );
-            ensure!(!["switch", "operator"].contains(&name.as_str()), "{name} is a name of the lab's own");
-            ensure!(nodes.iter().all(|node| node.name != *name), "two nodes are called {name}");
-            let role = if name.starts_with('w') { Role::Worker } else { Role::ControlPlane };
+            ensure!(
+                !["switch", "operator"].contains(&name.as_str()),
+                "{name} is a name of the lab's own"
+            );
+            ensure!(
+                nodes.iter().all(|node| node.name != *name),
+                "two nodes are called {name}"
+            );
+            let role = if name.starts_with('w') {
+                Role::Worker
+            } else {
+                Role::ControlPlane
+            };
             let zone = zones[usize::from(number - 1) % zones.len()].clone();
-            nodes.push(Node { name: name.clone(), zone, role, number });
+            nodes.push(Node {
+                name: name.clone(),
+                zone,
+                role,
+                number,
+            });
         }
-        Ok(Self { version, bare, nodes, place })
+        Ok(Self {
+            version,
+            bare,
+            nodes,
+            place,
+        })
     }
 
     /// The lab that is up.
     pub(crate) fn load(place: Place) -> Result<Self> {
         let file = place.path("lab.json");
-        let text = fs::read_to_string(&file)
-            .with_context(|| format!("no lab is up ({} is not there): start with `hactl-lab up`", file.display()))?;
-        let lab: Self = serde_json::from_str(&text).with_context(|| format!("failed to read {}", file.display()))?;
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!(
+                "no lab is up ({} is not there): start with `hactl-lab up`",
+                file.display()
+            )
+        })?;
+        let lab: Self = serde_json::from_str(&text)
+            .with_context(|| format!("failed to read {}", file.display()))?;
         Ok(Self { place, ..lab })
     }
 
     /// Keeps what it is.
     pub(crate) fn save(&self) -> Result<()> {
-        write(&self.place.path("lab.json"), serde_json::to_string_pretty(self)?)
+        write(
+            &self.place.path("lab.json"),
+            serde_json::to_string_pretty(self)?,
+        )
     }
 
     /// Where it is.

@@ -21,15 +21,22 @@ use crate::switch::Switch;
 
 /// Folders of a node that must not lie on an overlay: containerd's own cannot sit on one, and etcd and the kubelet want a
 /// plain file system too.
-pub(crate) const PLAIN: [(&str, &str); 3] =
-    [("containerd", "/var/lib/containerd"), ("kubelet", "/var/lib/kubelet"), ("etcd", "/var/lib/etcd")];
+pub(crate) const PLAIN: [(&str, &str); 3] = [
+    ("containerd", "/var/lib/containerd"),
+    ("kubelet", "/var/lib/kubelet"),
+    ("etcd", "/var/lib/etcd"),
+];
 /// How long a killed node may take to be gone.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Boots the node: its disk is there, its root is mounted. Comes back at once, the node boots by itself.
 pub(crate) fn start(lab: &Lab, node: &Node) -> Result<()> {
     let place = lab.place();
-    ensure!(leader(place, &node.name).is_none(), "{} is on already", node.name);
+    ensure!(
+        leader(place, &node.name).is_none(),
+        "{} is on already",
+        node.name
+    );
     Switch::of(place).connect(lab, node)?;
     let console = File::create(place.path("nodes").join(&node.name).join("console.log"))?;
     Command::new(std::env::current_exe()?)
@@ -52,11 +59,21 @@ pub(crate) fn become_node(lab: &Lab, node: &Node, packages: &Path) -> Result<()>
     nspawn
         .arg("-D")
         .arg(dir.join("root"))
-        .args(["--boot", "--register=no", "--keep-unit", "--capability=all", "--resolv-conf=off", "--timezone=off"])
+        .args([
+            "--boot",
+            "--register=no",
+            "--keep-unit",
+            "--capability=all",
+            "--resolv-conf=off",
+            "--timezone=off",
+        ])
         .args(["--link-journal=no", "--bind=/dev/kmsg"])
         .arg(format!("--machine={}", place.named(&node.name)))
         .arg(format!("--hostname={}", node.name))
-        .arg(format!("--network-namespace-path=/run/netns/{}", place.named(&node.name)))
+        .arg(format!(
+            "--network-namespace-path=/run/netns/{}",
+            place.named(&node.name)
+        ))
         .arg(format!("--bind-ro={}:{REPOSITORY}", packages.display()))
         .env("SYSTEMD_SECCOMP", "0")
         .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "yes")
@@ -66,7 +83,11 @@ pub(crate) fn become_node(lab: &Lab, node: &Node, packages: &Path) -> Result<()>
     }
     let product = Path::new("/sys/class/dmi/id/product_uuid");
     if product.exists() {
-        nspawn.arg(format!("--bind-ro={}:{}", dir.join("product_uuid").display(), product.display()));
+        nspawn.arg(format!(
+            "--bind-ro={}:{}",
+            dir.join("product_uuid").display(),
+            product.display()
+        ));
     }
     Err(nspawn.exec()).context("failed to become systemd-nspawn")
 }
@@ -98,7 +119,11 @@ pub(crate) fn cut_power(place: &Place, node: &str) -> Result<()> {
 /// A program to be run inside of a node.
 pub(crate) fn inside(place: &Place, node: &str, argv: &[impl AsRef<OsStr>]) -> Result<Program> {
     let leader = leader(place, node).with_context(|| format!("{node} is off"))?;
-    Ok(program("nsenter").args(enter_options(leader)).args(argv).env("PATH", PATH).env("HOME", "/root"))
+    Ok(program("nsenter")
+        .args(enter_options(leader))
+        .args(argv)
+        .env("PATH", PATH)
+        .env("HOME", "/root"))
 }
 
 /// Becomes a program inside of a node; comes back only when it can't.
@@ -106,7 +131,12 @@ pub(crate) fn exec_inside(place: &Place, node: &str, argv: &[String]) -> Result<
     let leader = leader(place, node).with_context(|| format!("{node} is off"))?;
     let root = PathBuf::from(format!("/proc/{leader}/root"));
     let mut command = Command::new("nsenter");
-    command.args(enter_options(leader)).args(argv).env("PATH", PATH).env("HOME", "/root").env_remove("KUBECONFIG");
+    command
+        .args(enter_options(leader))
+        .args(argv)
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env_remove("KUBECONFIG");
     for config in ["etc/kubernetes/admin.conf", "etc/kubernetes/kubelet.conf"] {
         if root.join(config).exists() {
             command.env("KUBECONFIG", format!("/{config}"));
@@ -124,29 +154,44 @@ pub(crate) fn leader(place: &Place, node: &str) -> Option<i32> {
     // On its way up it is nspawn itself for a moment, and what entered it then would enter the host.
     let is_node = |pid: i32| {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        namespace(pid).is_some_and(|own| Some(own) != namespace(manager)) && name.trim() == "systemd"
+        namespace(pid).is_some_and(|own| Some(own) != namespace(manager))
+            && name.trim() == "systemd"
     };
-    children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| is_node(*pid))
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .find(|pid| is_node(*pid))
 }
 
 /// The systemd-nspawn of a node, found by the machine name that only it was given.
 pub(crate) fn manager(place: &Place, node: &str) -> Option<i32> {
     let machine = format!("--machine={}", place.named(node));
-    managers().find(|(_, arguments)| arguments.iter().any(|argument| *argument == machine)).map(|(pid, _)| pid)
+    managers()
+        .find(|(_, arguments)| arguments.iter().any(|argument| *argument == machine))
+        .map(|(pid, _)| pid)
 }
 
 /// The nodes of the lab that are on, known to it or not.
 pub(crate) fn running(place: &Place) -> Vec<String> {
     let prefix = format!("--machine={}", place.named(""));
     managers()
-        .filter_map(|(_, arguments)| arguments.iter().find_map(|argument| argument.strip_prefix(&prefix).map(str::to_owned)))
+        .filter_map(|(_, arguments)| {
+            arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix(&prefix).map(str::to_owned))
+        })
         .collect()
 }
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn enter_options(leader: i32) -> [String; 4] {
-    ["-t".to_owned(), leader.to_string(), "-a".to_owned(), "--".to_owned()]
+    [
+        "-t".to_owned(),
+        leader.to_string(),
+        "-a".to_owned(),
+        "--".to_owned(),
+    ]
 }
 
 fn managers() -> impl Iterator<Item = (i32, Vec<String>)> {
@@ -154,7 +199,13 @@ fn managers() -> impl Iterator<Item = (i32, Vec<String>)> {
     processes.filter_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
         let line = fs::read(entry.path().join("cmdline")).ok()?;
-        let words: Vec<String> = String::from_utf8_lossy(&line).split('\0').map(str::to_owned).collect();
-        words.first().is_some_and(|first| first.ends_with("systemd-nspawn")).then_some((pid, words))
+        let words: Vec<String> = String::from_utf8_lossy(&line)
+            .split('\0')
+            .map(str::to_owned)
+            .collect();
+        words
+            .first()
+            .is_some_and(|first| first.ends_with("systemd-nspawn"))
+            .then_some((pid, words))
     })
 }

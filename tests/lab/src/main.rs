@@ -54,9 +54,15 @@ fn run(verb: Verb) -> Result<()> {
     }
     let lab = Lab::load(place)?;
     match verb {
-        Verb::BootNode { node } => machine::become_node(&lab, lab.node(&node)?, &cache.path("packages")),
+        Verb::BootNode { node } => {
+            machine::become_node(&lab, lab.node(&node)?, &cache.path("packages"))
+        }
         Verb::Shell { node, command } => {
-            let command = if command.is_empty() { vec!["bash".to_owned()] } else { command };
+            let command = if command.is_empty() {
+                vec!["bash".to_owned()]
+            } else {
+                command
+            };
             machine::exec_inside(lab.place(), &lab.node(&node)?.name, &command)
         }
         Verb::PowerOff { nodes } => nodes.iter().try_for_each(|node| power::off(&lab, node)),
@@ -67,7 +73,13 @@ fn run(verb: Verb) -> Result<()> {
 }
 
 fn up(cache: &Cache, place: Place, options: &Up) -> Result<()> {
-    let lab = Lab::plan(place, options.version, options.bare, &options.nodes, &options.zones)?;
+    let lab = Lab::plan(
+        place,
+        options.version,
+        options.bare,
+        &options.nodes,
+        &options.zones,
+    )?;
     host::install(&host::TO_RUN)?;
     power::clear(lab.place())?;
     let kubernetes = Kubernetes::obtain(cache, options.version)?;

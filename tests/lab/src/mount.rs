@@ -16,11 +16,20 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     /// Mounts the lower layers, topmost first, under `upper` at `root`.
-    pub(crate) fn mount(name: &str, lower: &[&Path], upper: &Path, work: &Path, root: &Path) -> Result<Self> {
+    pub(crate) fn mount(
+        name: &str,
+        lower: &[&Path],
+        upper: &Path,
+        work: &Path,
+        root: &Path,
+    ) -> Result<Self> {
         unmount_below(root)?;
         remove(work)?;
         overlay(name, lower, upper, work, root)?;
-        Ok(Self { root: root.to_owned(), work: work.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+            work: work.to_owned(),
+        })
     }
 }
 
@@ -32,21 +41,40 @@ impl Drop for Overlay {
 }
 
 /// Mounts an overlay that stays.
-pub(crate) fn overlay(name: &str, lower: &[&Path], upper: &Path, work: &Path, root: &Path) -> Result<()> {
+pub(crate) fn overlay(
+    name: &str,
+    lower: &[&Path],
+    upper: &Path,
+    work: &Path,
+    root: &Path,
+) -> Result<()> {
     for dir in [upper, work, root] {
         fs::create_dir_all(dir)?;
     }
-    let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
-    let options =
-        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
-    program("mount").args(["-t", "overlay", name, "-o", &options]).arg(root).run()?;
+    let lower: Vec<String> = lower
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lower.join(":"),
+        upper.display(),
+        work.display()
+    );
+    program("mount")
+        .args(["-t", "overlay", name, "-o", &options])
+        .arg(root)
+        .run()?;
     Ok(())
 }
 
 /// Every mount point at or below a path, the deepest last.
 pub(crate) fn below(path: &Path) -> Result<Vec<PathBuf>> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").context("failed to read the mounts")?;
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    let points = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(PathBuf::from);
     Ok(points.filter(|point| point.starts_with(path)).collect())
 }
 

@@ -22,14 +22,20 @@ const CRICTL: &str = include_str!("../files/crictl");
 
 /// The Debian revision that the lab's packages carry.
 pub(crate) fn package_version(kubernetes: &Kubernetes) -> String {
-    format!("{}-0lab", kubernetes.version.to_string().trim_start_matches('v'))
+    format!(
+        "{}-0lab",
+        kubernetes.version.to_string().trim_start_matches('v')
+    )
 }
 
 /// Makes the version's packages where they are not there yet, and lists the repository anew.
 pub(crate) fn packages(cache: &Cache, kubernetes: &Kubernetes) -> Result<PathBuf> {
     let repository = cache.path("packages");
     let version = package_version(kubernetes);
-    let key = format!("{}{REVISION}\n{CRICTL}{KUBELET_UNIT}{KUBEADM_DROP_IN}", kubernetes.key()?);
+    let key = format!(
+        "{}{REVISION}\n{CRICTL}{KUBELET_UNIT}{KUBEADM_DROP_IN}",
+        kubernetes.key()?
+    );
     cache.once(&format!("packages/{version}"), &key, |partial| {
         for package in contents(kubernetes, &version) {
             package.build(partial)?;
@@ -63,7 +69,10 @@ fn contents(kubernetes: &Kubernetes, version: &str) -> Vec<Package> {
             version: version.to_owned(),
             depends: "kubelet, kubectl, cri-tools",
             executables: vec![("usr/bin/kubeadm", binary("kubeadm"))],
-            files: vec![("usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN)],
+            files: vec![(
+                "usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+                KUBEADM_DROP_IN,
+            )],
             after_install: None,
         },
         Package {
@@ -105,15 +114,28 @@ impl Package {
         for (path, content) in &self.files {
             write(&tree.join(path), content)?;
         }
-        let Self { name, version, depends, .. } = self;
-        let depends = if depends.is_empty() { String::new() } else { format!("Depends: {depends}\n") };
+        let Self {
+            name,
+            version,
+            depends,
+            ..
+        } = self;
+        let depends = if depends.is_empty() {
+            String::new()
+        } else {
+            format!("Depends: {depends}\n")
+        };
         let control = format!(
             "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: hactl-lab <lab@hactl.invalid>\n\
              {depends}Description: {name} for the nodes of hactl's lab\n"
         );
         write(&tree.join("DEBIAN/control"), control)?;
-        let configuration: String =
-            self.files.iter().filter(|(path, _)| path.starts_with("etc/")).map(|(path, _)| format!("/{path}\n")).collect();
+        let configuration: String = self
+            .files
+            .iter()
+            .filter(|(path, _)| path.starts_with("etc/"))
+            .map(|(path, _)| format!("/{path}\n"))
+            .collect();
         if !configuration.is_empty() {
             write(&tree.join("DEBIAN/conffiles"), configuration)?;
         }

@@ -36,7 +36,11 @@ pub(crate) fn clear(place: &Place) -> Result<()> {
 }
 
 /// Gives every node of a lab a disk and power, and waits until all have booted. `prepare` sees each disk before.
-pub(crate) fn boot_all(lab: &Lab, shared: &Shared, prepare: impl Fn(&Node) -> Result<()>) -> Result<()> {
+pub(crate) fn boot_all(
+    lab: &Lab,
+    shared: &Shared,
+    prepare: impl Fn(&Node) -> Result<()>,
+) -> Result<()> {
     stage("making disks and network", |stage| {
         Switch::of(lab.place()).put_up()?;
         for node in &lab.nodes {
@@ -67,14 +71,21 @@ pub(crate) fn boot(lab: &Lab, nodes: &[Node]) -> Result<()> {
 fn booted(place: &Place, node: &str) -> Result<()> {
     let outcome = machine::inside(place, node, &["systemctl", "is-system-running"])?.outcome()?;
     let state = outcome.stdout.trim();
-    ensure!(["running", "degraded"].contains(&state), "it says {state:?} {}", outcome.stderr.trim());
+    ensure!(
+        ["running", "degraded"].contains(&state),
+        "it says {state:?} {}",
+        outcome.stderr.trim()
+    );
     Ok(())
 }
 
 /// Powers a node off.
 pub(crate) fn off(lab: &Lab, name: &str) -> Result<()> {
     let node = lab.node(name)?;
-    ensure!(machine::manager(lab.place(), &node.name).is_some(), "{name} is off already");
+    ensure!(
+        machine::manager(lab.place(), &node.name).is_some(),
+        "{name} is off already"
+    );
     machine::cut_power(lab.place(), &node.name)?;
     say(&format!("{name} is off"));
     Ok(())
@@ -85,14 +96,23 @@ pub(crate) fn on(cache: &Cache, lab: &Lab, names: &[String]) -> Result<()> {
     let shared = shared(cache, lab)?;
     let nodes = named(lab, names)?;
     for node in &nodes {
-        ensure!(machine::manager(lab.place(), &node.name).is_none(), "{} is on already", node.name);
+        ensure!(
+            machine::manager(lab.place(), &node.name).is_none(),
+            "{} is on already",
+            node.name
+        );
         disk::mount(lab.place(), node, &shared)?;
     }
     boot(lab, &nodes)
 }
 
 /// Gives nodes fresh disks and boots them. `prepare` sees each disk before.
-pub(crate) fn wipe(cache: &Cache, lab: &Lab, names: &[String], prepare: impl Fn(&Node) -> Result<()>) -> Result<()> {
+pub(crate) fn wipe(
+    cache: &Cache,
+    lab: &Lab,
+    names: &[String],
+    prepare: impl Fn(&Node) -> Result<()>,
+) -> Result<()> {
     let shared = shared(cache, lab)?;
     let nodes = named(lab, names)?;
     for node in &nodes {

@@ -39,7 +39,12 @@ pub(crate) struct Outcome {
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Program {
     let mut command = Command::new(name);
     command.stdin(Stdio::null());
-    Program { command, limit: USUAL_LIMIT, input: None, log: None }
+    Program {
+        command,
+        limit: USUAL_LIMIT,
+        input: None,
+        log: None,
+    }
 }
 
 impl Program {
@@ -101,11 +106,17 @@ impl Program {
         let said = match log {
             Some(path) => {
                 let text = std::fs::read(&path).unwrap_or_default();
-                format!("{}\n(all of it: {})", last_lines(&String::from_utf8_lossy(&text)), path.display())
+                format!(
+                    "{}\n(all of it: {})",
+                    last_lines(&String::from_utf8_lossy(&text)),
+                    path.display()
+                )
             }
             None => last_lines(&format!("{}{}", outcome.stdout, outcome.stderr)),
         };
-        let code = outcome.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+        let code = outcome
+            .code
+            .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
         bail!("{shown} ended with {code}:\n{said}");
     }
 
@@ -116,32 +127,46 @@ impl Program {
             self.command.stdin(Stdio::piped());
         }
         if let Some(path) = &self.log {
-            let file = File::create(path).with_context(|| format!("failed to create {}", path.display()))?;
+            let file = File::create(path)
+                .with_context(|| format!("failed to create {}", path.display()))?;
             self.command.stderr(file.try_clone()?).stdout(file);
         } else {
             self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        let mut child = self.command.spawn().with_context(|| format!("failed to start {shown}"))?;
+        let mut child = self
+            .command
+            .spawn()
+            .with_context(|| format!("failed to start {shown}"))?;
         if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input.take()) {
             thread::spawn(move || stdin.write_all(&input).ok());
         }
         let stdout = collect(child.stdout.take());
         let stderr = collect(child.stderr.take());
-        let code = ended(&mut child, self.limit).with_context(|| format!("failed to wait for {shown}"))?;
+        let code =
+            ended(&mut child, self.limit).with_context(|| format!("failed to wait for {shown}"))?;
         // A daemon that the program left behind may hold the pipe open for ever.
         let patience = Duration::from_secs(2);
         let text = |from: &mpsc::Receiver<Vec<u8>>| {
             String::from_utf8_lossy(&from.recv_timeout(patience).unwrap_or_default()).into_owned()
         };
-        Ok(Outcome { code, stdout: text(&stdout), stderr: text(&stderr) })
+        Ok(Outcome {
+            code,
+            stdout: text(&stdout),
+            stderr: text(&stderr),
+        })
     }
 
     fn shown(&self) -> String {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
-        let words: Vec<String> = words.map(|word: &OsStr| OsString::from(word).to_string_lossy().into_owned()).collect();
+        let words: Vec<String> = words
+            .map(|word: &OsStr| OsString::from(word).to_string_lossy().into_owned())
+            .collect();
         let mut shown = words.join(" ");
         if shown.len() > 300 {
-            let cut = (0..=300).rev().find(|at| shown.is_char_boundary(*at)).unwrap_or(0);
+            let cut = (0..=300)
+                .rev()
+                .find(|at| shown.is_char_boundary(*at))
+                .unwrap_or(0);
             shown.truncate(cut);
             shown.push('…');
         }

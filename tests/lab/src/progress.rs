@@ -66,7 +66,12 @@ impl Stage {
     }
 
     /// Asks until there is an answer; `Err` of the probe says what is still missing. Gives up, naming that, at the limit.
-    pub(crate) fn wait<T>(&self, what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(crate) fn wait<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut probe: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
         let start = Instant::now();
         loop {
             let missing = match probe() {
@@ -74,7 +79,10 @@ impl Stage {
                 Err(error) => format!("{error:#}"),
             };
             if start.elapsed() > limit {
-                bail!("gave up after {} s waiting for {what}: {missing}", limit.as_secs());
+                bail!(
+                    "gave up after {} s waiting for {what}: {missing}",
+                    limit.as_secs()
+                );
             }
             let first = missing.lines().next().unwrap_or_default();
             self.detail(format!("waiting for {what}: {first}"));
@@ -85,13 +93,19 @@ impl Stage {
 
 impl Shared {
     fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn show(&self) {
         let every = Duration::from_secs(if self.live { 1 } else { 60 });
         self.write(&format!("{} {} …", self.since, self.what), false);
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         while !state.over {
             let (next, timed) = match self.changed.wait_timeout(state, every) {
                 Ok(waited) => waited,
@@ -100,7 +114,10 @@ impl Shared {
             state = next;
             if timed.timed_out() && !state.over {
                 let elapsed = self.start.elapsed().as_secs();
-                let line = format!("{} {} … {elapsed} s  {}", self.since, self.what, state.detail);
+                let line = format!(
+                    "{} {} … {elapsed} s  {}",
+                    self.since, self.what, state.detail
+                );
                 self.write(line.trim_end(), false);
             }
         }
@@ -110,7 +127,11 @@ impl Shared {
         let mut err = std::io::stderr().lock();
         let end = if last || !self.live { "\n" } else { "" };
         let start = if self.live { "\r\x1b[2K" } else { "" };
-        let shown: String = if self.live && !last { line.chars().take(150).collect() } else { line.to_owned() };
+        let shown: String = if self.live && !last {
+            line.chars().take(150).collect()
+        } else {
+            line.to_owned()
+        };
         write!(err, "{start}{shown}{end}").ok();
         err.flush().ok();
     }
@@ -118,6 +139,15 @@ impl Shared {
 
 /// The time of day in UTC, as the stages show it.
 pub(crate) fn clock() -> String {
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() % 86_400;
-    format!("{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+        % 86_400;
+    format!(
+        "{:02}:{:02}:{:02}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }

@@ -38,14 +38,23 @@ impl Base {
     /// The base, made where it isn't there.
     pub(crate) fn obtain(cache: &Cache) -> Result<Self> {
         let dir = cache.once("base", &Self::key(), |partial| {
-            stage("making the nodes' root file system from Debian's packages (about a minute)", |_| make(partial))
+            stage(
+                "making the nodes' root file system from Debian's packages (about a minute)",
+                |_| make(partial),
+            )
         })?;
-        Ok(Self { root: dir.join("root"), parts: dir.join("parts") })
+        Ok(Self {
+            root: dir.join("root"),
+            parts: dir.join("parts"),
+        })
     }
 
     /// What it is made from.
     pub(crate) fn key() -> String {
-        format!("{SUITE} {} {PACKAGES} {PARTS} {REVISION}\n{CGROUPS_UNIT}{CGROUPS_SCRIPT}", host::mirror())
+        format!(
+            "{SUITE} {} {PACKAGES} {PARTS} {REVISION}\n{CGROUPS_UNIT}{CGROUPS_SCRIPT}",
+            host::mirror()
+        )
     }
 }
 
@@ -69,7 +78,11 @@ fn make(into: &Path) -> Result<()> {
         .log(&into.join("mmdebstrap.log"))
         .run()?;
     for part in fs::read_dir(root.join("parts"))?.flatten() {
-        program("dpkg-deb").arg("-x").arg(part.path()).arg(into.join("parts")).run()?;
+        program("dpkg-deb")
+            .arg("-x")
+            .arg(part.path())
+            .arg(into.join("parts"))
+            .run()?;
     }
     remove(&root.join("parts"))?;
     furnish(&root)
@@ -77,51 +90,97 @@ fn make(into: &Path) -> Result<()> {
 
 /// What a host in a container needs that one on bare metal does not.
 fn furnish(root: &Path) -> Result<()> {
-    for dir in ["var/log/journal", "lib/modules", "opt/cni/bin", "etc/cni/net.d", &REPOSITORY[1..]] {
+    for dir in [
+        "var/log/journal",
+        "lib/modules",
+        "opt/cni/bin",
+        "etc/cni/net.d",
+        &REPOSITORY[1..],
+    ] {
         fs::create_dir_all(root.join(dir))?;
     }
     for plugin in fs::read_dir(root.join("usr/lib/cni"))?.flatten() {
-        fs::copy(plugin.path(), root.join("opt/cni/bin").join(plugin.file_name()))?;
+        fs::copy(
+            plugin.path(),
+            root.join("opt/cni/bin").join(plugin.file_name()),
+        )?;
     }
-    write_executable(&root.join("usr/local/sbin/hactl-lab-cgroups"), CGROUPS_SCRIPT)?;
-    write(&root.join("etc/systemd/system/hactl-lab-cgroups.service"), CGROUPS_UNIT)?;
+    write_executable(
+        &root.join("usr/local/sbin/hactl-lab-cgroups"),
+        CGROUPS_SCRIPT,
+    )?;
+    write(
+        &root.join("etc/systemd/system/hactl-lab-cgroups.service"),
+        CGROUPS_UNIT,
+    )?;
     let wants = root.join("etc/systemd/system/sysinit.target.wants");
     fs::create_dir_all(&wants)?;
-    std::os::unix::fs::symlink("../hactl-lab-cgroups.service", wants.join("hactl-lab-cgroups.service"))?;
+    std::os::unix::fs::symlink(
+        "../hactl-lab-cgroups.service",
+        wants.join("hactl-lab-cgroups.service"),
+    )?;
     // The host lacks CAP_SYS_RESOURCE: containers with a negative oom_score_adj would not start.
     let file = root.join("etc/containerd/config.toml");
-    let config = fs::read_to_string(&file).context("failed to read Debian's configuration of containerd")?;
+    let config =
+        fs::read_to_string(&file).context("failed to read Debian's configuration of containerd")?;
     let section = "  [plugins.\"io.containerd.grpc.v1.cri\"]\n";
-    anyhow::ensure!(config.contains(section), "Debian's configuration of containerd has no section for the CRI");
-    write(&file, config.replace(section, &format!("{section}    restrict_oom_score_adj = true\n")))?;
+    anyhow::ensure!(
+        config.contains(section),
+        "Debian's configuration of containerd has no section for the CRI"
+    );
+    write(
+        &file,
+        config.replace(
+            section,
+            &format!("{section}    restrict_oom_score_adj = true\n"),
+        ),
+    )?;
     // No node reaches Debian's mirrors; the lab's own repository is all that apt knows there.
     remove(&root.join("etc/apt/sources.list"))?;
-    write(&root.join("etc/apt/sources.list.d/hactl-lab.list"), format!("deb [trusted=yes] file:{REPOSITORY} ./\n"))?;
+    write(
+        &root.join("etc/apt/sources.list.d/hactl-lab.list"),
+        format!("deb [trusted=yes] file:{REPOSITORY} ./\n"),
+    )?;
     remove(&root.join("var/lib/apt/lists"))?;
     fs::create_dir_all(root.join("var/lib/apt/lists/partial"))?;
     remove(&root.join("etc/resolv.conf"))?;
-    write(&root.join("etc/resolv.conf"), "# No name server: the lab's nodes know each other by /etc/hosts.\n")?;
-    write(&root.join("root/.bashrc"), "export KUBECONFIG=/etc/kubernetes/admin.conf\n")
+    write(
+        &root.join("etc/resolv.conf"),
+        "# No name server: the lab's nodes know each other by /etc/hosts.\n",
+    )?;
+    write(
+        &root.join("root/.bashrc"),
+        "export KUBECONFIG=/etc/kubernetes/admin.conf\n",
+    )
 }
 
 /// The layer over the base in which a Kubernetes version is installed, from packages, as a user would.
-pub(crate) fn kubernetes_layer(cache: &Cache, base: &Base, kubernetes: &Kubernetes) -> Result<PathBuf> {
+pub(crate) fn kubernetes_layer(
+    cache: &Cache,
+    base: &Base,
+    kubernetes: &Kubernetes,
+) -> Result<PathBuf> {
     let repository = package::packages(cache, kubernetes)?;
     let version = package::package_version(kubernetes);
     let key = format!("{}\n{}\n3", Base::key(), kubernetes.key()?);
     cache.once(&format!("layers/kubernetes-{version}"), &key, |partial| {
-        stage(&format!("installing kubeadm, kubelet and kubectl {version}"), |_| {
-            let work = cache.path("layers/work");
-            let root = cache.path("layers/mounted");
-            let _mounted = mount::Overlay::mount("hactl-lab-layer", &[&base.root], partial, &work, &root)?;
-            let bind = format!("--bind-ro={}:{REPOSITORY}", repository.display());
-            inside(&root, &[&bind], &["apt-get", "-q", "update"])?;
-            let mut install = vec!["apt-get".to_owned(), "-qy".to_owned(), "install".to_owned()];
-            let names = ["kubeadm", "kubelet", "kubectl", "cri-tools"];
-            install.extend(names.iter().map(|name| format!("{name}={version}")));
-            let install: Vec<&str> = install.iter().map(String::as_str).collect();
-            inside(&root, &[&bind], &install)
-        })
+        stage(
+            &format!("installing kubeadm, kubelet and kubectl {version}"),
+            |_| {
+                let work = cache.path("layers/work");
+                let root = cache.path("layers/mounted");
+                let _mounted =
+                    mount::Overlay::mount("hactl-lab-layer", &[&base.root], partial, &work, &root)?;
+                let bind = format!("--bind-ro={}:{REPOSITORY}", repository.display());
+                inside(&root, &[&bind], &["apt-get", "-q", "update"])?;
+                let mut install =
+                    vec!["apt-get".to_owned(), "-qy".to_owned(), "install".to_owned()];
+                let names = ["kubeadm", "kubelet", "kubectl", "cri-tools"];
+                install.extend(names.iter().map(|name| format!("{name}={version}")));
+                let install: Vec<&str> = install.iter().map(String::as_str).collect();
+                inside(&root, &[&bind], &install)
+            },
+        )
     })
 }
 
@@ -130,7 +189,15 @@ pub(crate) fn inside(root: &Path, options: &[&str], argv: &[&str]) -> Result<()>
     program("systemd-nspawn")
         .arg("-D")
         .arg(root)
-        .args(["--quiet", "--register=no", "--keep-unit", "--pipe", "--as-pid2", "--capability=all", "--resolv-conf=off"])
+        .args([
+            "--quiet",
+            "--register=no",
+            "--keep-unit",
+            "--pipe",
+            "--as-pid2",
+            "--capability=all",
+            "--resolv-conf=off",
+        ])
         .args(options)
         .arg("--")
         .args(argv)

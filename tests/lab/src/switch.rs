@@ -27,7 +27,10 @@ impl<'a> Switch<'a> {
     pub(crate) fn put_up(&self) -> Result<()> {
         let switch = self.namespace();
         add_namespace(&switch)?;
-        ip(&switch, "link add br0 type bridge forward_delay 0 stp_state 0")?;
+        ip(
+            &switch,
+            "link add br0 type bridge forward_delay 0 stp_state 0",
+        )?;
         ip(&switch, "link set br0 up")?;
         ip(&switch, &format!("address add {SWITCH_ADDRESS}/24 dev br0"))?;
         self.plug_in(OPERATOR, "52:54:00:6c:61:fe", OPERATOR_ADDRESS)
@@ -38,14 +41,19 @@ impl<'a> Switch<'a> {
         self.plug_in(&node.name, &node.mac(), &node.address())?;
         let namespace = self.place.named(&node.name);
         for other in lab.nodes.iter().filter(|other| *other != node) {
-            ip(&namespace, &format!("route add {} via {}", other.pods(), other.address()))?;
+            ip(
+                &namespace,
+                &format!("route add {} via {}", other.pods(), other.address()),
+            )?;
         }
         Ok(())
     }
 
     /// Takes a node's cable and namespace away: a namespace outlives what ran in it and would go on answering.
     pub(crate) fn disconnect(&self, node: &str) -> Result<()> {
-        program("ip").args(["-n", &self.namespace(), "link", "del", node]).outcome()?;
+        program("ip")
+            .args(["-n", &self.namespace(), "link", "del", node])
+            .outcome()?;
         let namespace = self.place.named(node);
         if fs::exists(format!("/run/netns/{namespace}"))? {
             program("ip").args(["netns", "del", &namespace]).run()?;
@@ -55,12 +63,17 @@ impl<'a> Switch<'a> {
 
     /// Pulls a node's cable at the switch, or plugs it in again.
     pub(crate) fn set_cable(&self, node: &str, plugged: bool) -> Result<()> {
-        ip(&self.namespace(), &format!("link set {node} {}", if plugged { "up" } else { "down" }))
+        ip(
+            &self.namespace(),
+            &format!("link set {node} {}", if plugged { "up" } else { "down" }),
+        )
     }
 
     /// Whether a node's cable is plugged in.
     pub(crate) fn has_cable(&self, node: &str) -> bool {
-        let shown = program("ip").args(["-n", &self.namespace(), "link", "show", node, "up"]).run();
+        let shown = program("ip")
+            .args(["-n", &self.namespace(), "link", "show", node, "up"])
+            .run();
         shown.is_ok_and(|text| !text.trim().is_empty())
     }
 
@@ -77,7 +90,10 @@ impl<'a> Switch<'a> {
     fn plug_in(&self, name: &str, mac: &str, address: &str) -> Result<()> {
         let (switch, namespace) = (self.namespace(), self.place.named(name));
         add_namespace(&namespace)?;
-        ip(&namespace, &format!("link add eth0 address {mac} type veth peer name {name} netns {switch}"))?;
+        ip(
+            &namespace,
+            &format!("link add eth0 address {mac} type veth peer name {name} netns {switch}"),
+        )?;
         ip(&switch, &format!("link set {name} master br0 up"))?;
         for what in [
             "link set lo up".to_owned(),

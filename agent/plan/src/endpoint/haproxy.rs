@@ -41,7 +41,7 @@ defaults
     timeout server 24h
 
 frontend kubernetes-api
-    bind :::{port} v4v6
+    bind {listen}
     default_backend api-servers
 
 # keepalived asks here whether this HAProxy works.
@@ -62,7 +62,11 @@ backend api-servers
     http-check expect status 200
     default-server check inter 1s fastinter 300ms downinter 1s fall 2 rise 2 on-marked-down shutdown-sessions {verify}
 ",
-        port = endpoint.port,
+        listen = if context.address.is_ipv4() {
+            format!("*:{}", endpoint.port)
+        } else {
+            format!(":::{} v4v6", endpoint.port)
+        },
         verify = match verification {
             Verification::NoCaYet => "check-ssl verify none".to_owned(),
             // `kubernetes` is in every API server certificate that kubeadm signs.

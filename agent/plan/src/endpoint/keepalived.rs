@@ -14,7 +14,12 @@ const ADVERT_INTERVAL: &str = "0.25";
 /// Every instance starts as BACKUP and none preempts: a control plane that comes back does not move the address again.
 /// Priorities differ only so that two that start at once do not tie. A failing check puts the instance into FAULT instead of
 /// lowering its priority: a weight has brought addresses back to dead nodes (peers.md, G5).
-pub fn render(context: &NodeContext, address: IpAddr, virtual_router_id: u8, interface: &str) -> String {
+pub fn render(
+    context: &NodeContext,
+    address: IpAddr,
+    virtual_router_id: u8,
+    interface: &str,
+) -> String {
     let place = context
         .spec
         .control_planes

@@ -22,8 +22,12 @@ fn ready() -> EndpointFacts {
 fn after(steps: &[Step], mut facts: EndpointFacts) -> EndpointFacts {
     for step in steps {
         let (service, text) = match step {
-            Step::Endpoint(EndpointStep::ConfigureHaproxy { config }) => (&mut facts.haproxy, config),
-            Step::Endpoint(EndpointStep::ConfigureKeepalived { config }) => (&mut facts.keepalived, config),
+            Step::Endpoint(EndpointStep::ConfigureHaproxy { config }) => {
+                (&mut facts.haproxy, config)
+            }
+            Step::Endpoint(EndpointStep::ConfigureKeepalived { config }) => {
+                (&mut facts.keepalived, config)
+            }
             _ => continue,
         };
         service.config = Some(text.clone());
@@ -43,13 +47,20 @@ fn planning_again_after_success_is_empty() {
     let first = steps(&context, &ready(), Verification::NoCaYet);
     assert_eq!(
         names(&first),
-        ["configure-haproxy", "configure-keepalived", "await-endpoint-address"]
+        [
+            "configure-haproxy",
+            "configure-keepalived",
+            "await-endpoint-address"
+        ]
     );
     let facts = after(&first, ready());
     assert_eq!(steps(&context, &facts, Verification::NoCaYet), []);
     // Once there is a CA only HAProxy changes.
     let second = steps(&context, &facts, Verification::ClusterCa);
-    assert_eq!(names(&second), ["configure-haproxy", "await-endpoint-address"]);
+    assert_eq!(
+        names(&second),
+        ["configure-haproxy", "await-endpoint-address"]
+    );
 }
 
 #[test]
@@ -81,7 +92,12 @@ fn what_is_missing_is_a_refusal_and_has_no_steps() {
     assert_eq!(steps(&context, &facts, Verification::NoCaYet), []);
     let said: Vec<String> = findings(&context, &facts)
         .into_iter()
-        .map(|finding| format!("{}: {} | {}", finding.check, finding.observed, finding.remedy))
+        .map(|finding| {
+            format!(
+                "{}: {} | {}",
+                finding.check, finding.observed, finding.remedy
+            )
+        })
         .collect();
     assert_snapshot!(said.join("\n"), @r"
     endpoint-packages: keepalived is not installed | install the package keepalived, or set the endpoint's mode to external
@@ -124,6 +140,12 @@ fn keepalived_of_each_control_plane_differs_in_priority_and_peers_only() {
 #[ignore = "prints the files, to hold against the real programs"]
 fn print_configurations() {
     let address = IpAddr::from([10, 99, 0, 100]);
-    println!("{}", haproxy::render(&context("cp1"), Verification::NoCaYet));
-    println!("=====\n{}", keepalived::render(&context("cp1"), address, 51, "eth0"));
+    println!(
+        "{}",
+        haproxy::render(&context("cp1"), Verification::NoCaYet)
+    );
+    println!(
+        "=====\n{}",
+        keepalived::render(&context("cp1"), address, 51, "eth0")
+    );
 }
