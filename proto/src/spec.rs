@@ -172,7 +172,10 @@ pub enum GrantPolicy {
     /// Every declared control plane: one that is missing holds up the first boot, and is named.
     #[default]
     All,
-    /// More than half. Weaker: a minority that already belongs to another cluster is not heard before `kubeadm init`.
+    /// The candidate and more than half of the *others*: the candidate is in every quorum, so two quorums have to share a
+    /// node besides it, or a re-imaged candidate could init twice. With three control planes that is all of them, with
+    /// five it is four. Weaker than `all`: a minority that already belongs to another cluster is not heard before
+    /// `kubeadm init`, and only one disk of another control plane may be lost unnoticed.
     Majority,
 }
 
