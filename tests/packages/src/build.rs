@@ -1,0 +1,75 @@
+//! Builds: release binaries, then a deb and an rpm of each package into out/packages.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use crate::assets::{PACKAGES, Package, Workspace};
+
+/// Builds all of them.
+pub(crate) fn all() -> anyhow::Result<()> {
+    let workspace = Workspace::read()?;
+    let out = workspace.workspace_root.join("out/packages");
+    fs::create_dir_all(&out)?;
+    run(Command::new("cargo").args(["build", "--release", "-p", PACKAGES[0], "-p", PACKAGES[1]]))?;
+    for name in PACKAGES {
+        let package = workspace.package(name)?;
+        deb(package, &out)?;
+        rpm(&workspace, package, &out)?;
+    }
+    Ok(())
+}
+
+fn deb(package: &Package, out: &Path) -> anyhow::Result<()> {
+    run(Command::new("cargo")
+        .args([
+            "deb",
+            "--quiet",
+            "--no-build",
+            "--package",
+            &package.name,
+            "--output",
+        ])
+        .arg(out.join(format!("{}_{}_amd64.deb", package.name, package.version))))
+}
+
+/// cargo-generate-rpm takes the deb's list, with sources that do not depend on the folder it runs in.
+fn rpm(workspace: &Workspace, package: &Package, out: &Path) -> anyhow::Result<()> {
+    let mut assets = String::new();
+    for asset in package.assets()? {
+        let source = match asset.source.strip_prefix("target/") {
+            Some(built) => workspace.target_directory.join(built),
+            None => package.folder()?.join(&asset.source),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            assets,
+            "[[assets]]\nsource = {:?}\ndest = {:?}\nmode = {:?}",
+            source.display().to_string(),
+            asset.dest,
+            asset.mode
+        );
+    }
+    let list = workspace
+        .target_directory
+        .join(format!("{}-rpm.toml", package.name));
+    fs::write(&list, assets)?;
+    run(Command::new("cargo")
+        .args(["generate-rpm", "--package"])
+        .arg(package.folder()?.strip_prefix(&workspace.workspace_root)?)
+        .arg("--metadata-overwrite")
+        .arg(&list)
+        .arg("--output")
+        .arg(out.join(format!("{}-{}.x86_64.rpm", package.name, package.version))))
+}
+
+/// Runs a command to its end, showing what it says.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = format!("{command:?}");
+    let status = command.status().with_context(|| format!("start {line}"))?;
+    ensure!(status.success(), "{line}: {status}");
+    Ok(())
+}
