@@ -85,6 +85,58 @@ pub struct Entry {
     pub folder: bool,
 }
 
+/// What changes whenever a file or folder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Modification time in nanoseconds of the Unix epoch, or a digest of the contents.
+    pub modified: i128,
+    /// Inode: a file replaced within one tick of the clock differs.
+    pub inode: u64,
+    /// Length in bytes.
+    pub length: u64,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Room on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Space {
+    /// Its size.
+    pub total: u64,
+    /// What an unprivileged process may still use.
+    pub available: u64,
+}
+
+/// A stamp made of the contents: for a simulated host, where reading is free.
+async fn contents_stamp<H: Host + ?Sized>(
+    host: &H,
+    path: &Path,
+) -> Result<Option<Stamp>, HostError> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    let length = match host.list(path).await {
+        Ok(Some(entries)) => {
+            entries
+                .iter()
+                .for_each(|entry| entry.name.hash(&mut hasher));
+            0
+        }
+        _ => match host.read(path).await? {
+            Some(bytes) => {
+                bytes.hash(&mut hasher);
+                bytes.len() as u64
+            }
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Stamp {
+        modified: i128::from(hasher.finish()),
+        inode: 0,
+        length,
+        mode: 0o644,
+    }))
+}
+
 /// A node, real or simulated.
 pub trait Host: Send + Sync + 'static {
     /// Runs a command to its end or its limit. A command with a unit that exists already is not started again: its
@@ -115,6 +167,19 @@ pub trait Host: Send + Sync + 'static {
     fn remove(&self, path: &Path) -> impl Future<Output = Result<(), HostError>> + Send;
     /// Asks a component, within five seconds.
     fn ask(&self, question: &Question) -> impl Future<Output = Result<Answer, HostError>> + Send;
+    /// What changes whenever a file or folder changes, without reading it; `None` where there is none. Links are
+    /// followed. A host without such a thing digests the contents, which serves as well and costs more.
+    fn stamp(&self, path: &Path) -> impl Future<Output = Result<Option<Stamp>, HostError>> + Send {
+        contents_stamp(self, path)
+    }
+    /// Room on the file system of a path, or of its nearest folder that is there.
+    fn space(&self, path: &Path) -> impl Future<Output = Result<Space, HostError>> + Send {
+        let what = format!("the file system of {}", path.display());
+        std::future::ready(Err(HostError::Ask {
+            what,
+            reason: "this host has no file systems".to_owned(),
+        }))
+    }
     /// The host's wall clock.
     fn now(&self) -> Timestamp;
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::IdentityFingerprint;
 use crate::version::KubernetesVersion;
 
 /// One component's state as the node itself sees it. Unknown counts as unhealthy.
@@ -55,4 +56,6 @@ pub struct HealthDigest {
     pub fsync_p99_us: Option<u32>,
     /// Per cent of the root file system in use.
     pub disk_used_percent: Option<u8>,
+    /// Digests of what must be unique among members; `None`: not read yet.
+    pub identity: Option<IdentityFingerprint>,
 }

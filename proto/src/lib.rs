@@ -7,9 +7,11 @@
 pub mod bundle;
 pub mod finding;
 pub mod health;
+pub mod identity;
 pub mod instruction;
 pub mod member;
 pub mod name;
+pub mod prerequisite;
 pub mod report;
 pub mod role;
 pub mod secret;

@@ -31,6 +31,13 @@ pub enum Known<T> {
     Unknown(String),
 }
 
+impl<T> Default for Known<T> {
+    /// Nobody looked: that counts as unhealthy too.
+    fn default() -> Self {
+        Self::Unknown("it was not read".to_owned())
+    }
+}
+
 impl<T> Known<T> {
     /// The fact, if it was readable.
     pub const fn known(&self) -> Option<&T> {
