@@ -2,6 +2,7 @@
 //! `hactl-node-plan`.
 
 pub mod api;
+pub mod cli;
 pub mod daemon;
 pub mod etcd;
 pub mod execute;
@@ -11,7 +12,9 @@ pub mod host;
 pub mod inspect;
 pub mod join;
 pub mod journal;
+pub mod log;
 pub mod membership;
+pub mod notify;
 pub mod operation;
 pub mod paths;
 pub mod standing;

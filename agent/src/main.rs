@@ -1,3 +1,5 @@
 //! The `hactl-agent` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    hactl_agent::cli::main()
+}

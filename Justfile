@@ -1,0 +1,55 @@
+# The one door: CI runs the same recipes.
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Run all unit, property, contract and simulation tests (needs Rust alone).
+test:
+    cargo test --workspace
+
+# Format, clippy pedantic, licences and bans.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo deny --log-level error check bans licenses sources
+
+# Five simulated agents boot themselves into a cluster before your eyes (no root).
+demo *ARGS:
+    cargo run --release --bin hactl-demo -- {{ARGS}}
+
+# The demo to its end, without a terminal.
+demo-check:
+    tests/demo/check
+
+# Build the deb and rpm packages into out/packages.
+package:
+    cargo run --quiet -p hactl-packages -- build
+
+# Hold deb and rpm against each other.
+packages-check:
+    cargo run --quiet -p hactl-packages -- check
+
+# Real nodes on this machine (root): up, down, shell, power-off, cut-off, partition, logs; `just lab --help`.
+lab *ARGS:
+    cargo run --quiet -p hactl-lab -- {{ARGS}}
+
+# First boots of real nodes with real kubeadm, and what may go wrong in them (root).
+lab-check:
+    cargo run --quiet -p hactl-lab -- check
+
+# What hactl costs and how fast it is, as ratios within one run (root for the lab's part).
+bench *ARGS:
+    tests/bench/run {{ARGS}}
+
+# Feed random bytes to every parser of outside input, for SECONDS each.
+fuzz SECONDS="60":
+    tests/fuzz/run {{SECONDS}}
+
+# Write the generated code of the protocol anew from proto/hactl/v1.
+proto:
+    HACTL_UPDATE_GENERATED=1 cargo test --quiet -p hactl-proto --features wire --test generated
+
+# All that CI does.
+ci:
+    .ci/run

@@ -1,0 +1,36 @@
+//! The agent's command line. One file a verb; the daemon is `run`.
+
+/// `guard-etcd`, `doctor` and `run` live beside what they do; here is what belongs to nothing else.
+mod probe_haproxy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps this node fit for Kubernetes, knows who lives, and carries out instructions on it.
+#[derive(Debug, Parser)]
+#[command(name = "hactl-agent", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon (what hactl-agent.service starts).
+    Run,
+    /// Ask the HAProxy on this node whether it works; exit status 0 if so (what keepalived runs).
+    #[command(hide = true)]
+    ProbeHaproxy {
+        /// Loopback port of HAProxy's health front end.
+        port: u16,
+    },
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    match Arguments::parse().verb {
+        Verb::Run => crate::daemon::main(),
+        Verb::ProbeHaproxy { port } => probe_haproxy::run(port),
+    }
+}
