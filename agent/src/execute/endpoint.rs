@@ -122,7 +122,7 @@ async fn await_address<H: Host>(
     cx.wait(
         &format!("the endpoint's address {to} held by a control plane"),
         Duration::from_millis(250),
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         || async {
             Ok(match cx.host.ask(&Question::Connect { to }).await {
                 Ok(_) => Condition::Met(()),

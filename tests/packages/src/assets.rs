@@ -46,7 +46,8 @@ pub(crate) struct Workspace {
     /// Where cargo builds.
     pub(crate) target_directory: PathBuf,
     /// The checkout.
-    pub(crate) workspace_root: PathBuf,
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
 }
 
 impl Workspace {

@@ -12,7 +12,7 @@ use crate::assets::{PACKAGES, Package, Workspace};
 /// Builds all of them.
 pub(crate) fn all() -> anyhow::Result<()> {
     let workspace = Workspace::read()?;
-    let out = workspace.workspace_root.join("out/packages");
+    let out = workspace.root.join("out/packages");
     fs::create_dir_all(&out)?;
     run(Command::new("cargo").args(["build", "--release", "-p", PACKAGES[0], "-p", PACKAGES[1]]))?;
     for name in PACKAGES {
@@ -59,7 +59,7 @@ fn rpm(workspace: &Workspace, package: &Package, out: &Path) -> anyhow::Result<(
     fs::write(&list, assets)?;
     run(Command::new("cargo")
         .args(["generate-rpm", "--package"])
-        .arg(package.folder()?.strip_prefix(&workspace.workspace_root)?)
+        .arg(package.folder()?.strip_prefix(&workspace.root)?)
         .arg("--metadata-overwrite")
         .arg(&list)
         .arg("--output")

@@ -15,7 +15,7 @@ use crate::build::run;
 /// Checks what out/packages holds.
 pub(crate) fn all() -> anyhow::Result<()> {
     let workspace = Workspace::read()?;
-    let out = workspace.workspace_root.join("out/packages");
+    let out = workspace.root.join("out/packages");
     let mut passed = 0;
     for name in PACKAGES {
         let version = &workspace.package(name)?.version;
@@ -34,7 +34,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
         println!("{name}: {} files, the same in deb and rpm", deb.len());
         passed += 1;
     }
-    for script in scripts(&workspace.workspace_root.join("packaging"))? {
+    for script in scripts(&workspace.root.join("packaging"))? {
         run(Command::new("sh").arg("-n").arg(&script))?;
         passed += 1;
     }
@@ -53,8 +53,10 @@ fn deb_files(deb: &Path) -> anyhow::Result<BTreeSet<(String, String)>> {
             words.nth(4).unwrap_or_default(),
         );
         let path = path.trim_start_matches('.');
-        if mode.starts_with('-') && !path.ends_with("/copyright") {
-            files.insert((path.to_owned(), mode[1..].to_owned()));
+        if let Some(mode) = mode.strip_prefix('-')
+            && !path.ends_with("/copyright")
+        {
+            files.insert((path.to_owned(), mode.to_owned()));
         }
     }
     Ok(files)
@@ -76,8 +78,8 @@ fn rpm_files(rpm: &Path) -> anyhow::Result<BTreeSet<(String, String)>> {
         let Some((mode, path)) = line.split_once(' ') else {
             bail!("rpm lists {line:?}");
         };
-        if mode.starts_with('-') {
-            files.insert((path.to_owned(), mode[1..].to_owned()));
+        if let Some(mode) = mode.strip_prefix('-') {
+            files.insert((path.to_owned(), mode.to_owned()));
         }
     }
     Ok(files)
