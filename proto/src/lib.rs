@@ -9,6 +9,8 @@ pub mod finding;
 pub mod health;
 pub mod identity;
 pub mod instruction;
+pub mod join;
+pub mod journal;
 pub mod member;
 pub mod name;
 pub mod prerequisite;
@@ -17,6 +19,9 @@ pub mod role;
 pub mod secret;
 pub mod spec;
 pub mod standing;
+pub mod status;
 pub mod version;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 pub use jiff::Timestamp;

@@ -51,9 +51,9 @@ pub struct KubernetesSpec {
     pub api_server_args: BTreeMap<String, String>,
     /// Further names and addresses in the API server's certificate.
     pub api_server_sans: Vec<String>,
-    /// Fields merged into the KubeletConfiguration.
+    /// Fields merged into the `KubeletConfiguration`.
     pub kubelet: serde_json::Map<String, serde_json::Value>,
-    /// Fields merged into the KubeProxyConfiguration.
+    /// Fields merged into the `KubeProxyConfiguration`.
     pub kube_proxy: serde_json::Map<String, serde_json::Value>,
     /// Names of kubeadm's preflight checks to ignore. Each is the operator's own choice.
     pub ignore_preflight_errors: Vec<String>,
@@ -223,6 +223,18 @@ impl ClusterSpec {
             .init_node
             .as_ref()
             .or_else(|| self.control_planes.first().map(|node| &node.name))
+    }
+}
+
+impl SpecHash {
+    /// From the 32 bytes of the wire.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The hash itself.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

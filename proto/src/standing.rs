@@ -274,3 +274,6 @@ impl fmt::Debug for InstanceId {
         write!(f, "{self}")
     }
 }
+
+/// The answer to a request for a grant: the grant as it is durable on the voter, or why not.
+pub type GrantVerdict = Result<Grant, GrantRefusal>;
