@@ -1,0 +1,216 @@
+//! Opens what others sealed, and says why not.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ring::aead::{Aad, LessSafeKey};
+
+use super::window::Window;
+use super::{
+    ELIDED, Epoch, HEADER_LEN, KeyRing, MAX_DATAGRAM, Rejection, SENT_LEN, TAG_LEN, TIME_BOUND_MS,
+    VERSION, nonce,
+};
+use crate::membership::clock::Now;
+use crate::membership::identity::NodeId;
+
+/// A session unheard for this long gives way to a new sender at the limit.
+const IDLE: Duration = Duration::from_mins(10);
+
+/// A datagram that was authentic, fresh and new.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Who sealed it.
+    pub sender: NodeId,
+    /// When, by the sender's wall clock, in milliseconds since 1970.
+    pub sent_ms: i64,
+    /// The payload, with the sender's id and boot in front.
+    pub payload: Vec<u8>,
+}
+
+/// What is kept of one sender. Made only after its first datagram was authentic and within the time bound.
+struct Session {
+    epoch: Epoch,
+    window: Window,
+    /// The key of its newest datagram, by id; derived again after a rotation.
+    key: Option<(u8, LessSafeKey)>,
+    /// The sender's wall clock less our monotonic one: shows that an old datagram is old after either clock was set.
+    skew_ms: i64,
+    heard: Duration,
+}
+
+/// Opens datagrams of many senders.
+pub struct Opener {
+    ring: KeyRing,
+    own: NodeId,
+    sessions: HashMap<NodeId, Session>,
+    limit: usize,
+}
+
+struct Header {
+    key_id: u8,
+    sender: NodeId,
+    epoch: Epoch,
+    counter: u64,
+}
+
+impl Header {
+    fn read(datagram: &[u8]) -> Result<Self, Rejection> {
+        if datagram.len() > MAX_DATAGRAM {
+            return Err(Rejection::Oversize);
+        }
+        if datagram.len() < HEADER_LEN + SENT_LEN + TAG_LEN || datagram[0] != VERSION {
+            return Err(Rejection::Garbage);
+        }
+        let mut sender = [0; 8];
+        sender.copy_from_slice(&datagram[2..10]);
+        let number = |range: std::ops::Range<usize>| {
+            datagram[range]
+                .iter()
+                .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))
+        };
+        let half = |from: usize| u32::try_from(number(from..from + 4)).unwrap_or(0);
+        Ok(Self {
+            key_id: datagram[1],
+            sender: NodeId(sender),
+            epoch: Epoch {
+                boot: half(10),
+                salt: half(14),
+            },
+            counter: number(18..HEADER_LEN),
+        })
+    }
+}
+
+impl Opener {
+    /// Opens with any key of the ring, for at most `limit` senders at a time.
+    pub fn new(ring: KeyRing, own: NodeId, limit: usize) -> Self {
+        Self {
+            ring,
+            own,
+            sessions: HashMap::new(),
+            limit,
+        }
+    }
+
+    /// Takes another ring; epochs and replay windows go on.
+    pub fn rotate(&mut self, ring: KeyRing) {
+        for session in self.sessions.values_mut() {
+            session.key = None;
+        }
+        self.ring = ring;
+    }
+
+    /// Ids of the ring's keys.
+    pub fn key_ids(&self) -> Vec<u8> {
+        self.ring.ids().collect()
+    }
+
+    /// Opens one datagram. A refusal changes nothing.
+    pub fn open(&mut self, datagram: &[u8], now: Now) -> Result<Opened, Rejection> {
+        let header = Header::read(datagram)?;
+        let kept = self
+            .sessions
+            .get(&header.sender)
+            .filter(|session| session.epoch == header.epoch)
+            .and_then(|session| session.key.as_ref())
+            .filter(|(id, _)| *id == header.key_id);
+        let derived = match kept {
+            Some(_) => None,
+            None => Some(
+                self.ring
+                    .derive(header.key_id, header.sender, header.epoch)
+                    .ok_or(Rejection::UnknownKey(header.key_id))?,
+            ),
+        };
+        let key = derived.as_ref().or(kept.map(|(_, key)| key));
+        let (aad, sealed) = datagram.split_at(HEADER_LEN);
+        let mut plain = sealed.to_vec();
+        let key = key.ok_or(Rejection::Foreign)?;
+        let opened = key
+            .open_in_place(nonce(header.counter), Aad::from(aad), &mut plain)
+            .map_err(|_| Rejection::Foreign)?;
+        if header.sender == self.own {
+            return Err(Rejection::Namesake);
+        }
+        let (sent, rest) = opened.split_at(SENT_LEN);
+        let sent_ms = sent
+            .iter()
+            .fold(0_i64, |sum, byte| (sum << 8) | i64::from(*byte));
+        let mut payload = Vec::with_capacity(ELIDED + rest.len());
+        payload.extend_from_slice(&header.sender.0);
+        payload.extend_from_slice(&header.epoch.boot.to_be_bytes());
+        payload.extend_from_slice(rest);
+        self.admit(&header, derived, sent_ms, now)?;
+        Ok(Opened {
+            sender: header.sender,
+            sent_ms,
+            payload,
+        })
+    }
+
+    /// Time bound, epoch, replay window, limit: in this order, so that the reason is the most telling one.
+    fn admit(
+        &mut self,
+        header: &Header,
+        derived: Option<LessSafeKey>,
+        sent_ms: i64,
+        now: Now,
+    ) -> Result<(), Rejection> {
+        let mono_ms = i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
+        let (offset_ms, skew_ms) = (sent_ms - now.wall_ms, sent_ms - mono_ms);
+        let near = |ms: i64| ms.abs() <= TIME_BOUND_MS;
+        let room = self.sessions.len() < self.limit;
+        let stale = Rejection::Stale {
+            sender: header.sender,
+            offset_ms,
+        };
+        if let Some(session) = self.sessions.get_mut(&header.sender) {
+            // Our own clock may have been set since: then the sender still agrees with our monotonic clock.
+            let steady = session.epoch == header.epoch && near(skew_ms - session.skew_ms);
+            if !near(offset_ms) && !steady {
+                return Err(stale);
+            }
+            if header.epoch < session.epoch {
+                return Err(Rejection::Superseded);
+            }
+            if header.epoch == session.epoch {
+                if !session.window.take(header.counter) {
+                    return Err(Rejection::Replayed);
+                }
+                if near(offset_ms) {
+                    session.skew_ms = skew_ms;
+                }
+                session.heard = now.mono;
+                if let Some(key) = derived {
+                    session.key = Some((header.key_id, key));
+                }
+                return Ok(());
+            }
+        } else if !near(offset_ms) {
+            return Err(stale);
+        } else if !room {
+            self.make_room(now)?;
+        }
+        let session = Session {
+            epoch: header.epoch,
+            window: Window::starting_at(header.counter),
+            key: derived.map(|key| (header.key_id, key)),
+            skew_ms,
+            heard: now.mono,
+        };
+        self.sessions.insert(header.sender, session);
+        Ok(())
+    }
+
+    fn make_room(&mut self, now: Now) -> Result<(), Rejection> {
+        let oldest = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.heard + IDLE < now.mono)
+            .min_by_key(|(_, session)| session.heard)
+            .map(|(sender, _)| *sender)
+            .ok_or(Rejection::Crowded)?;
+        self.sessions.remove(&oldest);
+        Ok(())
+    }
+}
