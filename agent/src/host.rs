@@ -3,6 +3,15 @@
 //! Everything else says what it wants as data. A fake host (`simulated`, for the demo and the simulator) is one table of
 //! commands over a file tree in memory.
 
+mod file;
+mod http;
+mod process;
+mod real;
+mod tls;
+mod unit;
+
+pub use real::RealHost;
+
 use std::future::Future;
 use std::path::Path;
 
@@ -28,10 +37,18 @@ pub enum HostError {
         /// Its limit.
         seconds: u64,
     },
+    /// A transient unit could not be started, awaited or read; its command may have run.
+    #[error("run the unit {unit}: {reason}")]
+    Unit {
+        /// The unit.
+        unit: String,
+        /// What systemd said.
+        reason: String,
+    },
     /// A file could not be read, replaced or removed.
     #[error("{verb} {path}")]
     File {
-        /// `read`, `list`, `replace`, `append` or `remove`.
+        /// `read`, `list`, `replace`, `append to` or `remove`.
         verb: &'static str,
         /// The file.
         path: String,

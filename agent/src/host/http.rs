@@ -1,0 +1,124 @@
+//! One bounded HTTP GET to a component: its own client, since nothing else in the agent speaks HTTP/1.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::{IpAddr as TlsAddress, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::{Answer, HostError, Question, tls};
+
+/// The whole exchange, from connecting to the body's last byte.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Most of a body that is read.
+const BODY_BYTES: usize = 1 << 20;
+
+/// A cause with all that is behind it.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Asks and reads the answer, within five seconds and 1 MiB.
+pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
+    let Question::Get {
+        url,
+        ca_file,
+        identity,
+    } = question;
+    let failed = |reason: String| HostError::Ask {
+        what: url.clone(),
+        reason,
+    };
+    match timeout(LIMIT, get(url, ca_file.as_deref(), identity.as_ref())).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(cause)) => Err(failed(chain(&*cause))),
+        Err(_) => Err(failed(format!("no answer within {} s", LIMIT.as_secs()))),
+    }
+}
+
+async fn get(
+    url: &str,
+    ca_file: Option<&str>,
+    identity: Option<&(String, String)>,
+) -> Result<Answer, Cause> {
+    let uri: Uri = url.parse()?;
+    let host = uri.host().ok_or("the URL names no host")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let secure = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err("the URL is neither http nor https".into()),
+    };
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let stream = TcpStream::connect((host, port)).await?;
+    if !secure {
+        return exchange(stream, &uri).await;
+    }
+    let config = tls::client(ca_file, identity)?;
+    let name = match host.parse::<IpAddr>() {
+        Ok(address) => ServerName::IpAddress(TlsAddress::from(address)),
+        Err(_) => ServerName::try_from(host.to_owned())?,
+    };
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await?;
+    exchange(stream, &uri).await
+}
+
+/// One request, one answer, on a connection of its own.
+async fn exchange<S>(stream: S, uri: &Uri) -> Result<Answer, Cause>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let request = Request::get(path)
+        .header(HOST, authority)
+        .body(Empty::<Bytes>::new())?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), BODY_BYTES)
+            .collect()
+            .await?;
+        Ok(Answer {
+            status,
+            body: body.to_bytes().to_vec(),
+        })
+    };
+    tokio::pin!(answer);
+    // The connection is driven here rather than in a task of its own, so that it ends with the question.
+    tokio::select! {
+        answer = &mut answer => answer,
+        closed = connection => {
+            closed?;
+            answer.await
+        }
+    }
+}
+
+/// The cause and what is behind it, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
