@@ -94,7 +94,7 @@ pub struct Answer {
 }
 
 /// A file's name and kind within a folder.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry {
     /// The bare name.
     pub name: String,
@@ -133,9 +133,7 @@ async fn contents_stamp<H: Host + ?Sized>(
     let mut hasher = DefaultHasher::new();
     let length = match host.list(path).await {
         Ok(Some(entries)) => {
-            entries
-                .iter()
-                .for_each(|entry| entry.name.hash(&mut hasher));
+            entries.hash(&mut hasher);
             0
         }
         _ => match host.read(path).await? {

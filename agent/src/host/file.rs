@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Entry;
+use super::{Entry, Space, Stamp};
 
 /// A file's bytes; `None` where there is none.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -78,6 +78,28 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     sync_folder(place(path)?.0)
 }
 
+/// What changes whenever the file or folder does.
+pub(super) fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
+    let found = absent_is_none(fs::metadata(path))?;
+    Ok(found.map(|found| Stamp {
+        modified: i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()),
+        inode: found.ino(),
+        length: found.len(),
+        mode: found.mode() & 0o7777,
+    }))
+}
+
+/// Room on the file system of the path, or of its nearest folder that is there.
+pub(super) fn space(path: &Path) -> io::Result<Space> {
+    let there = path.ancestors().find(|above| above.exists());
+    let found = nix::sys::statvfs::statvfs(there.unwrap_or(Path::new("/")))?;
+    let unit = found.fragment_size();
+    Ok(Space {
+        total: found.blocks().saturating_mul(unit),
+        available: found.blocks_available().saturating_mul(unit),
+    })
+}
+
 /// Makes a folder and those above it, each fsynced into its own parent.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<PathBuf> = folder
@@ -137,6 +159,9 @@ mod tests {
         replace(&path, b"two", 0o644).unwrap();
         assert_eq!(read(&path).unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(mode(&path), 0o644);
+        assert_eq!(stamp(&path).unwrap().unwrap().length, 3);
+        let space = space(&path.join("not/there")).unwrap();
+        assert!(space.available <= space.total && space.total > 0);
         let names: Vec<_> = list(path.parent().unwrap()).unwrap().unwrap();
         assert_eq!(names.len(), 1, "{names:?}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hactl_node_plan::command::{Command, Input, Output};
 use hactl_proto::Timestamp;
 
-use super::{Answer, Entry, Host, HostError, Question, file, http, process, unit};
+use super::{Answer, Entry, Host, HostError, Question, Space, Stamp, file, http, process, unit};
 
 /// The node that the agent runs on.
 #[derive(Debug, Clone)]
@@ -62,6 +62,14 @@ impl Host for RealHost {
 
     async fn ask(&self, question: &Question) -> Result<Answer, HostError> {
         http::ask(question).await
+    }
+
+    async fn stamp(&self, path: &Path) -> Result<Option<Stamp>, HostError> {
+        blocking("stat", path, file::stamp).await
+    }
+
+    async fn space(&self, path: &Path) -> Result<Space, HostError> {
+        blocking("measure", path, file::space).await
     }
 
     fn now(&self) -> Timestamp {
