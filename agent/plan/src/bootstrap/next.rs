@@ -1,0 +1,388 @@
+//! Next: the one thing that a node does now in its first boot. Computed anew from durable state and facts each time, so it
+//! does not matter where the agent was killed.
+
+use std::collections::BTreeMap;
+
+use hactl_proto::Timestamp;
+use hactl_proto::finding::Finding;
+use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
+use hactl_proto::spec::ClusterSpec;
+use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest, Standing};
+
+use super::candidate::{self, Heard, Verdict};
+use super::finding;
+use super::record::{Record, Stage};
+
+/// All that the next thing depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// What the node durably is.
+    pub record: &'a Record,
+    /// The spec that it holds.
+    pub spec: &'a ClusterSpec,
+    /// Its role.
+    pub role: NodeRole,
+    /// What is on it.
+    pub here: &'a Here,
+    /// What the other declared control planes said; a worker hears them too.
+    pub peers: &'a BTreeMap<NodeName, Peer>,
+}
+
+/// A summary of the node's own facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Here {
+    /// Whether every enforced prerequisite holds.
+    pub prepared: bool,
+    /// What lies on the node.
+    pub holding: Holding,
+    /// Whether something answers as an API server at the cluster's endpoint.
+    pub endpoint_answers: bool,
+}
+
+/// What of Kubernetes lies on the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holding {
+    /// Nothing.
+    Nothing,
+    /// Some of what an init or a join leaves, not all.
+    Partial {
+        /// What there is, as "/etc/kubernetes/pki/ca.crt".
+        evidence: Vec<String>,
+    },
+    /// All that a finished init or join leaves.
+    Complete {
+        /// The cluster that it belongs to.
+        identity: ClusterIdentity,
+        /// Whether its components answer as they should.
+        healthy: bool,
+        /// Whether they had the time to come up since the machine or the kubelet started.
+        grace_over: bool,
+    },
+}
+
+/// One other declared control plane, as this node hears it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What it said.
+    pub heard: Heard,
+    /// Since when it has been answering, or silent.
+    pub since: Timestamp,
+}
+
+/// Who is missing, and since when.
+pub type Missing = Vec<(NodeName, Timestamp)>;
+
+/// The next thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Put the prerequisites right.
+    Prepare,
+    /// Write that there is a cluster, then look again.
+    Learn {
+        /// The cluster.
+        identity: ClusterIdentity,
+        /// The epoch of who said so.
+        epoch: u64,
+    },
+    /// Too few control planes answer for a grant.
+    AwaitPeers {
+        /// Who does not.
+        missing: Missing,
+    },
+    /// Promise to oneself, durably, then ask these.
+    RequestGrants {
+        /// The request.
+        request: GrantRequest,
+        /// Whose grants are not held yet.
+        from: Vec<NodeName>,
+        /// What they said when they were asked last.
+        refusals: Vec<(NodeName, GrantRefusal)>,
+    },
+    /// Write this record, then run `kubeadm init`; after a crash, run it on.
+    Init(Record),
+    /// Wait until there is a member to join through.
+    AwaitMember {
+        /// The candidate, while there is no cluster.
+        candidate: Option<NodeName>,
+        /// Who does not answer.
+        missing: Missing,
+    },
+    /// Wait for what is complete on this node to become healthy.
+    AwaitHealth,
+    /// Write that this node is settled in its cluster.
+    Settle(ClusterIdentity),
+    /// Join through one of these members; what an earlier attempt left goes first.
+    Join {
+        /// As a control plane, or as a worker.
+        role: NodeRole,
+        /// Members that serve, the one to ask first in front.
+        via: Vec<NodeName>,
+        /// Whether there are leftovers to clean. The etcd member goes before them, through the member that admits.
+        clean: bool,
+    },
+    /// Nothing: the node is settled.
+    Done,
+    /// Nothing, until an operator looked.
+    Refuse {
+        /// Why, and what can be done.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Decides.
+pub fn next(situation: &Situation<'_>) -> Next {
+    match &situation.record.stage {
+        Stage::Member {
+            identity,
+            settled: true,
+        } => settled(situation, identity),
+        Stage::Member {
+            identity,
+            settled: false,
+        } => joining(situation, identity),
+        Stage::Initialising(_) => initialising(situation),
+        Stage::Virgin | Stage::Granted(_) => unbound(situation),
+    }
+}
+
+/// Nothing lost, nothing to do; and what is lost is never begun anew.
+fn settled(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
+    match &situation.here.holding {
+        Holding::Complete { identity: held, .. }
+            if held.ca_fingerprint == identity.ca_fingerprint =>
+        {
+            Next::Done
+        }
+        Holding::Complete { identity: held, .. } => refuse(finding::other_cluster(held, identity)),
+        Holding::Partial { evidence } => refuse(finding::data_lost(identity, evidence)),
+        Holding::Nothing => refuse(finding::data_lost(identity, &[])),
+    }
+}
+
+/// A cluster is known, this node is not settled in it.
+fn joining(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
+    let clean = match &situation.here.holding {
+        Holding::Complete { identity: held, .. }
+            if held.ca_fingerprint != identity.ca_fingerprint =>
+        {
+            return refuse(finding::other_cluster(held, identity));
+        }
+        Holding::Complete {
+            identity: held,
+            healthy: true,
+            ..
+        } => return Next::Settle(held.clone()),
+        Holding::Complete {
+            grace_over: false, ..
+        } => return Next::AwaitHealth,
+        Holding::Complete { .. } | Holding::Partial { .. } => true,
+        Holding::Nothing => false,
+    };
+    if let Some(findings) = other_clusters(situation, identity) {
+        return Next::Refuse { findings };
+    }
+    if !situation.here.prepared {
+        return Next::Prepare;
+    }
+    let via = serving(situation, identity);
+    if via.is_empty() {
+        return Next::AwaitMember {
+            candidate: None,
+            missing: silent(situation),
+        };
+    }
+    Next::Join {
+        role: situation.role,
+        via,
+        clean,
+    }
+}
+
+/// The init was begun. It is run on, unless somebody's answer says that this machine was replaced or that there is another
+/// cluster. Silence is no objection: every grant is held already.
+fn initialising(situation: &Situation<'_>) -> Next {
+    let record = situation.record;
+    let contrary: Vec<_> = answers(situation)
+        .filter_map(|answer| {
+            candidate::objection(record, situation.spec, answer)
+                .filter(|objection| forbids_resuming(situation, objection))
+                .map(|objection| finding::objection(&answer.node, &objection))
+        })
+        .collect();
+    if !contrary.is_empty() {
+        return Next::Refuse { findings: contrary };
+    }
+    if situation.here.prepared {
+        Next::Init(record.clone())
+    } else {
+        Next::Prepare
+    }
+}
+
+/// What stops an init that was begun: a later epoch, another cluster, this very machine declared lost or replaced.
+fn forbids_resuming(situation: &Situation<'_>, objection: &GrantRefusal) -> bool {
+    match objection {
+        GrantRefusal::EpochDiffers { .. }
+        | GrantRefusal::Initialising(_)
+        | GrantRefusal::AlreadyGranted(_) => true,
+        GrantRefusal::Member(theirs) => match &situation.here.holding {
+            Holding::Complete { identity, .. } => identity.ca_fingerprint != theirs.ca_fingerprint,
+            Holding::Nothing | Holding::Partial { .. } => true,
+        },
+        GrantRefusal::InstanceDiffers { node, .. } => *node == situation.record.node,
+        _ => false,
+    }
+}
+
+/// No cluster is known here, no init begun.
+fn unbound(situation: &Situation<'_>) -> Next {
+    let member = answers(situation).find_map(|answer| match &answer.standing {
+        Standing::Member(identity)
+            if answer.cluster == situation.record.cluster
+                && answer.epoch >= situation.record.epoch
+                && !situation.record.retired.contains(&answer.instance) =>
+        {
+            Some((identity.clone(), answer.epoch))
+        }
+        _ => None,
+    });
+    if let Some(findings) = foreign(situation, member.as_ref().map(|(identity, _)| identity)) {
+        return Next::Refuse { findings };
+    }
+    if let Some((identity, epoch)) = member {
+        return Next::Learn { identity, epoch };
+    }
+    if !situation.here.prepared {
+        return Next::Prepare;
+    }
+    let candidate = situation.record.candidate(situation.spec);
+    if situation.role == NodeRole::ControlPlane && candidate == Some(&situation.record.node) {
+        return as_candidate(situation);
+    }
+    let replaced = finding::replaced(situation);
+    if situation.role == NodeRole::ControlPlane && !replaced.is_empty() {
+        return Next::Refuse { findings: replaced };
+    }
+    Next::AwaitMember {
+        candidate: candidate.cloned(),
+        missing: silent(situation),
+    }
+}
+
+/// The candidate's own way to the init.
+fn as_candidate(situation: &Situation<'_>) -> Next {
+    let heard = situation
+        .peers
+        .iter()
+        .map(|(node, peer)| (node.clone(), peer.heard.clone()))
+        .collect();
+    let verdict = candidate::decide(situation.record, situation.spec, &heard);
+    if situation.here.endpoint_answers && !matches!(verdict, Verdict::JoinOnly { .. }) {
+        return refuse(finding::endpoint_answers(&situation.spec.endpoint));
+    }
+    match verdict {
+        Verdict::Await(missing) => Next::AwaitPeers {
+            missing: since(situation, missing),
+        },
+        Verdict::Ask(request, from) => Next::RequestGrants {
+            refusals: from
+                .iter()
+                .filter_map(|node| Some((node.clone(), heard.get(node)?.refusal.clone()?)))
+                .collect(),
+            request,
+            from,
+        },
+        Verdict::Begin(record) => Next::Init(record),
+        Verdict::JoinOnly { identity, epoch } => Next::Learn { identity, epoch },
+        Verdict::Stop(objections) => Next::Refuse {
+            findings: objections
+                .iter()
+                .map(|(node, objection)| finding::objection(node, objection))
+                .collect(),
+        },
+    }
+}
+
+/// Data without a record refuses, unless it is complete and of the very cluster that a member names: then only the record
+/// was lost.
+fn foreign(situation: &Situation<'_>, member: Option<&ClusterIdentity>) -> Option<Vec<Finding>> {
+    match (&situation.here.holding, member) {
+        (Holding::Nothing, _) => None,
+        (Holding::Complete { identity, .. }, Some(member))
+            if identity.ca_fingerprint == member.ca_fingerprint =>
+        {
+            None
+        }
+        (Holding::Complete { identity, .. }, _) => Some(vec![finding::foreign(&[format!(
+            "a cluster with CA {}",
+            identity.ca_fingerprint
+        )])]),
+        (Holding::Partial { evidence }, _) => Some(vec![finding::foreign(evidence)]),
+    }
+}
+
+/// Members of another cluster than the one known here.
+fn other_clusters(situation: &Situation<'_>, identity: &ClusterIdentity) -> Option<Vec<Finding>> {
+    let findings: Vec<_> = answers(situation)
+        .filter_map(|answer| match &answer.standing {
+            Standing::Member(theirs) if theirs.ca_fingerprint != identity.ca_fingerprint => {
+                Some(finding::two_clusters(&answer.node, theirs, identity))
+            }
+            _ => None,
+        })
+        .collect();
+    (!findings.is_empty()).then_some(findings)
+}
+
+/// Members that serve the known cluster. Which one comes first depends on the node's name: workers spread themselves.
+fn serving(situation: &Situation<'_>, identity: &ClusterIdentity) -> Vec<NodeName> {
+    let mut via: Vec<_> = answers(situation)
+        .filter(|answer| answer.serving)
+        .filter(|answer| match &answer.standing {
+            Standing::Member(theirs) => theirs.ca_fingerprint == identity.ca_fingerprint,
+            _ => false,
+        })
+        .map(|answer| answer.node.clone())
+        .collect();
+    if situation.role == NodeRole::Worker && !via.is_empty() {
+        let name = situation.record.node.as_str();
+        let turn = name.bytes().fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
+        let first = turn % via.len();
+        via.rotate_left(first);
+    }
+    via
+}
+
+/// The answers, in the order of names.
+pub(super) fn answers<'a>(
+    situation: &Situation<'a>,
+) -> impl Iterator<Item = &'a hactl_proto::standing::StandingAnswer> {
+    let peers = situation.peers.values();
+    peers.filter_map(|peer| peer.heard.answer.as_ref())
+}
+
+/// The declared control planes that do not answer.
+fn silent(situation: &Situation<'_>) -> Missing {
+    let silent = situation.peers.iter();
+    silent
+        .filter(|(node, peer)| peer.heard.answer.is_none() && !situation.record.is_lost(node))
+        .map(|(node, peer)| (node.clone(), peer.since))
+        .collect()
+}
+
+fn since(situation: &Situation<'_>, nodes: Vec<NodeName>) -> Missing {
+    let known = |node: NodeName| {
+        let peer = situation.peers.get(&node)?;
+        Some((node, peer.since))
+    };
+    nodes.into_iter().filter_map(known).collect()
+}
+
+fn refuse(finding: Finding) -> Next {
+    Next::Refuse {
+        findings: vec![finding],
+    }
+}

@@ -1,0 +1,235 @@
+//! Next.
+
+use super::*;
+
+/// What `record` does next, with these answers and that on its disk; cp3 is silent when it has none.
+fn step(record: &Record, role: NodeRole, holding: Holding, answers: &[StandingAnswer]) -> Next {
+    let here = Here {
+        prepared: true,
+        holding,
+        endpoint_answers: false,
+    };
+    step_here(record, role, &here, answers)
+}
+
+fn step_here(record: &Record, role: NodeRole, here: &Here, answers: &[StandingAnswer]) -> Next {
+    let spec = all();
+    let mut peers: BTreeMap<_, _> = spec
+        .control_planes
+        .iter()
+        .filter(|node| node.name != record.node)
+        .map(|node| {
+            let since = Timestamp::UNIX_EPOCH;
+            (
+                node.name.clone(),
+                Peer {
+                    heard: Heard::default(),
+                    since,
+                },
+            )
+        })
+        .collect();
+    for answer in answers {
+        peers.get_mut(&answer.node).unwrap().heard.answer = Some(answer.clone());
+    }
+    next(&Situation {
+        record,
+        spec: &spec,
+        role,
+        here,
+        peers: &peers,
+    })
+}
+
+const CP: NodeRole = NodeRole::ControlPlane;
+
+fn complete(ca: &str, healthy: bool, grace_over: bool) -> Holding {
+    Holding::Complete {
+        identity: identity(ca),
+        healthy,
+        grace_over,
+    }
+}
+
+fn partial() -> Holding {
+    Holding::Partial {
+        evidence: vec!["/etc/kubernetes/pki/ca.crt".to_owned()],
+    }
+}
+
+fn checks(next: Next) -> Vec<String> {
+    match next {
+        Next::Refuse { findings } => findings.into_iter().map(|finding| finding.check).collect(),
+        other => vec![format!("{other:?}")],
+    }
+}
+
+#[test]
+fn the_missing_are_named_with_since_when() {
+    let (own, _) = candidate(&[virgin(2)]);
+    let Next::AwaitPeers { missing } = step(&own, CP, Holding::Nothing, &[virgin(2)]) else {
+        panic!("it waits");
+    };
+    assert_eq!(missing, [(name("cp3"), Timestamp::UNIX_EPOCH)]);
+    let next = step(&record(2), CP, Holding::Nothing, &[virgin(1)]);
+    let candidate = Some(name("cp1"));
+    let missing = vec![(name("cp3"), Timestamp::UNIX_EPOCH)];
+    assert_eq!(next, Next::AwaitMember { candidate, missing });
+}
+
+#[test]
+fn a_half_done_init_goes_on_though_everyone_is_silent() {
+    let begun = Record {
+        stage: Stage::Initialising(candidate_grant(&request())),
+        ..record(1)
+    };
+    for holding in [Holding::Nothing, partial(), complete("aa", false, true)] {
+        assert_eq!(step(&begun, CP, holding, &[]), Next::Init(begun.clone()));
+    }
+    let later = StandingAnswer {
+        epoch: 1,
+        ..virgin(2)
+    };
+    assert_eq!(
+        checks(step(&begun, CP, partial(), &[later])),
+        ["epoch-equal"]
+    );
+}
+
+#[test]
+fn a_half_done_join_is_cleaned_and_joined_through_a_member_that_serves() {
+    let serving = member(1, "aa", true).answer(&all(), &[], true);
+    let joiner = member(2, "aa", false);
+    let join = |clean| Next::Join {
+        role: CP,
+        via: vec![name("cp1")],
+        clean,
+    };
+    let served = std::slice::from_ref(&serving);
+    assert_eq!(step(&joiner, CP, Holding::Nothing, served), join(false));
+    assert_eq!(step(&joiner, CP, partial(), served), join(true));
+    assert_eq!(
+        step(&joiner, CP, complete("aa", false, true), served),
+        join(true)
+    );
+    assert_eq!(
+        step(&joiner, CP, complete("aa", false, false), served),
+        Next::AwaitHealth
+    );
+    let settle = Next::Settle(identity("aa"));
+    assert_eq!(
+        step(&joiner, CP, complete("aa", true, true), served),
+        settle
+    );
+    let not_yet = member(1, "aa", true).answer(&all(), &[], false);
+    let next = step(&joiner, CP, Holding::Nothing, &[not_yet]);
+    assert!(matches!(
+        next,
+        Next::AwaitMember {
+            candidate: None,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_wiped_candidate_joins_the_cluster_that_it_made() {
+    let wiped = Record {
+        instance: instance(9),
+        ..record(1)
+    };
+    let told = member(2, "aa", true).answer(&all(), &[], true);
+    let learn = Next::Learn {
+        identity: identity("aa"),
+        epoch: 0,
+    };
+    assert_eq!(step(&wiped, CP, Holding::Nothing, &[told]), learn);
+
+    let granted = ask(&record(2), &request())
+        .unwrap()
+        .answer(&all(), &[], false);
+    let met = meet(&wiped, &all(), &granted).unwrap();
+    assert_eq!(
+        checks(step(&met, CP, Holding::Nothing, &[granted])),
+        ["grant-free"]
+    );
+}
+
+#[test]
+fn data_without_a_record_and_a_record_without_data_refuse() {
+    let told = member(1, "aa", true).answer(&all(), &[], true);
+    let served = std::slice::from_ref(&told);
+    assert_eq!(
+        checks(step(&record(2), CP, partial(), served)),
+        ["no-foreign-data"]
+    );
+    assert_eq!(
+        checks(step(&record(2), CP, complete("bb", true, true), served)),
+        ["no-foreign-data"]
+    );
+    let next = step(&record(2), CP, complete("aa", true, true), served);
+    assert!(matches!(next, Next::Learn { .. }));
+
+    let settled = member(2, "aa", true);
+    assert_eq!(
+        checks(step(&settled, CP, Holding::Nothing, served)),
+        ["cluster-data-kept"]
+    );
+    assert_eq!(
+        checks(step(&settled, CP, partial(), served)),
+        ["cluster-data-kept"]
+    );
+    assert_eq!(
+        checks(step(&settled, CP, complete("bb", true, true), served)),
+        ["one-cluster"]
+    );
+    assert_eq!(
+        step(&settled, CP, complete("aa", false, true), served),
+        Next::Done
+    );
+}
+
+#[test]
+fn an_endpoint_that_answers_forbids_the_init_and_an_unprepared_node_is_prepared_first() {
+    let (own, _) = candidate(&[virgin(2), virgin(3)]);
+    let mut here = Here {
+        prepared: true,
+        holding: Holding::Nothing,
+        endpoint_answers: true,
+    };
+    let answers = [virgin(2), virgin(3)];
+    assert_eq!(
+        checks(step_here(&own, CP, &here, &answers)),
+        ["endpoint-free"]
+    );
+    here.prepared = false;
+    assert_eq!(step_here(&own, CP, &here, &answers), Next::Prepare);
+}
+
+#[test]
+fn a_second_cluster_is_named_and_nobody_joins_either() {
+    let joiner = member(2, "aa", false);
+    let ours = member(1, "aa", true).answer(&all(), &[], true);
+    let theirs = member(3, "bb", true).answer(&all(), &[], true);
+    assert_eq!(
+        checks(step(&joiner, CP, Holding::Nothing, &[ours, theirs])),
+        ["one-cluster"]
+    );
+}
+
+#[test]
+fn a_record_reads_back_and_a_damaged_one_does_not() {
+    let granted = ask(&record(2), &request()).unwrap();
+    let raised = overrule(
+        &granted,
+        &all(),
+        &[],
+        &operator(),
+        &word("cp2", &[("cp1", None)]),
+    );
+    for record in [record(1), granted, member(3, "aa", true), raised.unwrap()] {
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert!(serde_json::from_str::<Record>(&text[..text.len() - 1]).is_err());
+    }
+}
