@@ -1,6 +1,6 @@
 //! The cache folder: what took minutes to make, outside the repository, keyed by what it was made from, safe to delete.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -39,6 +39,7 @@ impl Cache {
         key: &str,
         make: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
+        let _only = self.lock()?;
         let path = self.path(below);
         let beside = |end: &str| path.with_file_name(format!("{}{end}", name_of(&path)));
         let key_file = beside(".made-from");
@@ -56,6 +57,15 @@ impl Cache {
         fs::rename(&partial, &path)?;
         fs::write(&key_file, key)?;
         Ok(path)
+    }
+}
+
+impl Cache {
+    /// Keeps other runs, of a second lab perhaps, from making the same thing; for as long as the file is open.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let file = File::create(self.path("lock")).context("failed to make the cache's lock")?;
+        file.lock().context("failed to lock the cache")?;
+        Ok(file)
     }
 }
 

@@ -165,7 +165,4 @@ pub(crate) struct Client {
     /// Print one line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
-    /// Knock from this very process: it is in the operator's namespace already
-    #[arg(long, hide = true)]
-    pub(crate) here: bool,
 }

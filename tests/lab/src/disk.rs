@@ -20,19 +20,17 @@ use crate::rootfs::{self, Base};
 pub(crate) struct Shared {
     layers: Vec<PathBuf>,
     containerd: PathBuf,
-    kubernetes: Kubernetes,
 }
 
 impl Shared {
     /// All of it, made where it is not there.
-    pub(crate) fn obtain(cache: &Cache, kubernetes: Kubernetes) -> Result<Self> {
+    pub(crate) fn obtain(cache: &Cache, kubernetes: &Kubernetes) -> Result<Self> {
         let base = Base::obtain(cache)?;
-        let layer = rootfs::kubernetes_layer(cache, &base, &kubernetes)?;
-        let containerd = images::containerd_folder(cache, &base, &kubernetes)?;
+        let layer = rootfs::kubernetes_layer(cache, &base, kubernetes)?;
+        let containerd = images::containerd_folder(cache, &base, kubernetes)?;
         Ok(Self {
             layers: vec![layer, base.root],
             containerd,
-            kubernetes,
         })
     }
 }
@@ -47,7 +45,7 @@ pub(crate) fn make(lab: &Lab, node: &Node, shared: &Shared) -> Result<()> {
     }
     copy_containerd(&shared.containerd, &dir.join("containerd"))?;
     mount(lab.place(), node, shared)?;
-    personalize(lab, node, shared, &dir)
+    personalize(lab, node, &dir)
 }
 
 /// Mounts a disk that was made before.
@@ -69,7 +67,8 @@ pub(crate) fn root(place: &Place, node: &str) -> PathBuf {
     folder(place, node).join("root")
 }
 
-fn folder(place: &Place, node: &str) -> PathBuf {
+/// Where the node's disk lies.
+pub(crate) fn folder(place: &Place, node: &str) -> PathBuf {
     place.path("nodes").join(node)
 }
 
@@ -88,7 +87,7 @@ fn copy_containerd(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn personalize(lab: &Lab, node: &Node, shared: &Shared, dir: &Path) -> Result<()> {
+fn personalize(lab: &Lab, node: &Node, dir: &Path) -> Result<()> {
     let root = dir.join("root");
     let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
     write(&root.join("etc/machine-id"), uuid.replace('-', ""))?;
@@ -122,11 +121,5 @@ fn personalize(lab: &Lab, node: &Node, shared: &Shared, dir: &Path) -> Result<()
         &root.join("etc/cni/net.d/10-hactl-lab.conflist"),
         serde_json::to_string_pretty(&network)?,
     )?;
-    if shared.kubernetes.version.refuses_cgroup_v1() {
-        write(
-            &root.join("etc/default/kubelet"),
-            "KUBELET_EXTRA_ARGS=--fail-cgroupv1=false\n",
-        )?;
-    }
     Ok(())
 }

@@ -24,38 +24,47 @@ const COREDNS: &str = include_str!("../files/coredns");
 const ETCD: &str = include_str!("../files/etcd");
 const IMPORT: &str = include_str!("../files/import-images");
 
+/// The version's images as archives, for nodes that run another version.
+pub(crate) fn archives(cache: &Cache, base: &Base, kubernetes: &Kubernetes) -> Result<PathBuf> {
+    let version = kubernetes.version;
+    cache.once(
+        &format!("archives/{version}"),
+        &key(kubernetes)?,
+        |partial| {
+            stage(&format!("making the images of {version}"), |stage| {
+                fs::create_dir_all(partial)?;
+                for name in kubernetes.image_names()? {
+                    stage.detail(name.clone());
+                    archive(base, kubernetes, &name, partial)?;
+                }
+                test_image(base, partial)
+            })
+        },
+    )
+}
+
 /// A containerd folder with the version's images imported.
 pub(crate) fn containerd_folder(
     cache: &Cache,
     base: &Base,
     kubernetes: &Kubernetes,
 ) -> Result<PathBuf> {
-    let key = format!(
-        "{}\n{}\n{REVISION}{PAUSE}{COREDNS}{ETCD}{IMPORT}",
+    let archives = archives(cache, base, kubernetes)?;
+    let version = kubernetes.version;
+    cache.once(&format!("images/{version}"), &key(kubernetes)?, |partial| {
+        stage(&format!("importing the images of {version}"), |_| {
+            import(cache, base, &archives, partial)
+        })
+    })
+}
+
+fn key(kubernetes: &Kubernetes) -> Result<String> {
+    let files = [PAUSE, COREDNS, ETCD, IMPORT].concat();
+    Ok(format!(
+        "{}\n{}\n{REVISION}{files}",
         Base::key(),
         kubernetes.key()?
-    );
-    cache.once(&format!("images/{}", kubernetes.version), &key, |partial| {
-        stage(
-            &format!(
-                "making the images of {} and importing them",
-                kubernetes.version
-            ),
-            |stage| {
-                let archives = cache.path("images/archives");
-                remove(&archives)?;
-                fs::create_dir_all(&archives)?;
-                for name in kubernetes.image_names()? {
-                    stage.detail(name.clone());
-                    archive(base, kubernetes, &name, &archives)?;
-                }
-                test_image(base, &archives)?;
-                stage.detail("importing");
-                import(cache, base, &archives, partial)?;
-                remove(&archives)
-            },
-        )
-    })
+    ))
 }
 
 fn archive(base: &Base, kubernetes: &Kubernetes, name: &str, archives: &Path) -> Result<()> {
@@ -169,10 +178,8 @@ fn etcd(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
         "lib/x86_64-linux-gnu/libpthread.so.0",
         "lib/x86_64-linux-gnu/libresolv.so.2",
     ] {
-        image.copy(
-            &fs::canonicalize(base.root.join(library))?,
-            &format!("/{library}"),
-        )?;
+        let file = fs::canonicalize(base.root.join(library))?;
+        image.copy(&file, &format!("/{library}"))?;
     }
     Ok(())
 }
@@ -180,7 +187,6 @@ fn etcd(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
 /// Lets a containerd of its own, in the base, import the archives into the folder.
 fn import(cache: &Cache, base: &Base, archives: &Path, into: &Path) -> Result<()> {
     fs::create_dir_all(into)?;
-    write_executable(&archives.join("import-images"), IMPORT)?;
     let root = cache.path("images/mounted");
     let upper = cache.path("images/upper");
     let _mounted = mount::Overlay::mount(
@@ -190,10 +196,11 @@ fn import(cache: &Cache, base: &Base, archives: &Path, into: &Path) -> Result<()
         &cache.path("images/work"),
         &root,
     )?;
+    write_executable(&root.join("usr/local/sbin/import-images"), IMPORT)?;
     let binds = [
         format!("--bind={}:/var/lib/containerd", into.display()),
         format!("--bind-ro={}:/archives", archives.display()),
     ];
-    rootfs::inside(&root, &[&binds[0], &binds[1]], &["/archives/import-images"])?;
+    rootfs::inside(&root, &[&binds[0], &binds[1]], &["import-images"])?;
     remove(&upper)
 }

@@ -12,11 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, setsid};
 
+use crate::cache::Cache;
 use crate::cgroup;
 use crate::lab::{Lab, Node, Place};
 use crate::mount;
 use crate::package::REPOSITORY;
 use crate::program::{Program, program};
+use crate::rootfs::ARCHIVES;
 use crate::switch::Switch;
 
 /// Folders of a node that must not lie on an overlay: containerd's own cannot sit on one, and etcd and the kubelet want a
@@ -50,7 +52,7 @@ pub(crate) fn start(lab: &Lab, node: &Node) -> Result<()> {
 }
 
 /// Turns this process into the node's container manager: into a session of its own and the node's cgroups, then exec.
-pub(crate) fn become_node(lab: &Lab, node: &Node, packages: &Path) -> Result<()> {
+pub(crate) fn become_node(cache: &Cache, lab: &Lab, node: &Node) -> Result<()> {
     setsid().context("failed to start a session")?;
     let place = lab.place();
     cgroup::enter(place, &node.name)?;
@@ -74,7 +76,14 @@ pub(crate) fn become_node(lab: &Lab, node: &Node, packages: &Path) -> Result<()>
             "--network-namespace-path=/run/netns/{}",
             place.named(&node.name)
         ))
-        .arg(format!("--bind-ro={}:{REPOSITORY}", packages.display()))
+        .arg(format!(
+            "--bind-ro={}:{REPOSITORY}",
+            cache.path("packages").display()
+        ))
+        .arg(format!(
+            "--bind-ro={}:{ARCHIVES}",
+            cache.path("archives").display()
+        ))
         .env("SYSTEMD_SECCOMP", "0")
         .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "yes")
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "0");

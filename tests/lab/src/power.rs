@@ -35,8 +35,8 @@ pub(crate) fn clear(place: &Place) -> Result<()> {
     remove(&place.path(""))
 }
 
-/// Gives every node of a lab a disk and power, and waits until all have booted. `prepare` sees each disk before.
-pub(crate) fn boot_all(
+/// Puts up the network and gives every node a fresh disk. `prepare` sees each disk before it is ever booted from.
+pub(crate) fn make_disks(
     lab: &Lab,
     shared: &Shared,
     prepare: impl Fn(&Node) -> Result<()>,
@@ -49,8 +49,7 @@ pub(crate) fn boot_all(
             prepare(node)?;
         }
         lab.save()
-    })?;
-    boot(lab, &lab.nodes)
+    })
 }
 
 /// Powers nodes on and waits until their systemd has started all it has to.
@@ -128,5 +127,5 @@ fn named(lab: &Lab, names: &[String]) -> Result<Vec<Node>> {
 }
 
 fn shared(cache: &Cache, lab: &Lab) -> Result<Shared> {
-    Shared::obtain(cache, Kubernetes::obtain(cache, lab.version)?)
+    Shared::obtain(cache, &Kubernetes::obtain(cache, lab.version)?)
 }

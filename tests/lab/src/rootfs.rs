@@ -15,6 +15,8 @@ use crate::package::{self, REPOSITORY};
 use crate::program::program;
 use crate::progress::stage;
 
+/// Where a node finds the archives of images, a folder a version.
+pub(crate) const ARCHIVES: &str = "/var/lib/hactl-lab/archives";
 const SUITE: &str = "bookworm";
 /// What a node of the lab has: what a machine that is to become a Kubernetes node would.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,containerd,runc,iproute2,iptables,nftables,conntrack,socat,ethtool,kmod,\
@@ -23,7 +25,7 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,containerd,runc,iproute2,iptab
 /// Packages that are not installed but taken apart: the images are made of them.
 const PARTS: &str = "etcd-server etcd-client busybox-static";
 /// Raise it when what is done to the base changes.
-const REVISION: &str = "4";
+const REVISION: &str = "5";
 
 const CGROUPS_UNIT: &str = include_str!("../files/hactl-lab-cgroups.service");
 const CGROUPS_SCRIPT: &str = include_str!("../files/hactl-lab-cgroups");

@@ -1,0 +1,132 @@
+//! hactl on the nodes, put there as an operator would: the package, one bundle, nothing else. And the operator's side: the
+//! controller, the spec, what `hactl-controller init` made of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache::{name_of, remove, write};
+use crate::cli::Up;
+use crate::disk;
+use crate::lab::{Lab, Node};
+use crate::program::program;
+use crate::progress::stage;
+use crate::rootfs;
+use crate::spec;
+
+/// Where the agent looks for its bundle.
+const BUNDLE: &str = "etc/hactl/bundle.yaml";
+/// The folder of the lab that belongs to the operator.
+const OPERATOR: &str = "operator";
+/// What `hactl-controller init` writes into, below that.
+const STATE: &str = "state";
+/// The agent's package, below that.
+const PACKAGE: &str = "hactl-agent.deb";
+
+/// Makes the bundles: what every node of a lab that isn't bare needs.
+pub(crate) fn prepare(lab: &Lab, options: &Up) -> Result<()> {
+    let package = options.package.clone().map_or_else(newest_package, Ok)?;
+    let controller = options
+        .controller
+        .clone()
+        .map_or_else(newest_controller, Ok)?;
+    let dir = operator_folder(lab);
+    stage("making the cluster's bundles with hactl-controller", |_| {
+        fs::create_dir_all(dir.join("bin"))?;
+        fs::copy(&package, dir.join(PACKAGE))
+            .with_context(|| format!("failed to take {}", package.display()))?;
+        let own = dir.join("bin/hactl-controller");
+        fs::copy(&controller, &own)
+            .with_context(|| format!("failed to take {}", controller.display()))?;
+        let spec = match &options.spec {
+            Some(file) => fs::read_to_string(file)
+                .with_context(|| format!("failed to read {}", file.display()))?,
+            None => spec::cluster(lab),
+        };
+        write(&dir.join("cluster.yaml"), spec)?;
+        remove(&dir.join(STATE))?;
+        program(&own)
+            .args(["init", "cluster.yaml", "--out", STATE])
+            .dir(&dir)
+            .limit(Duration::from_secs(60))
+            .run()?;
+        Ok(())
+    })
+}
+
+/// Puts package and bundle onto a node's disk.
+pub(crate) fn install(lab: &Lab, node: &Node) -> Result<()> {
+    if lab.bare {
+        return Ok(());
+    }
+    let (dir, root) = (operator_folder(lab), disk::root(lab.place(), &node.name));
+    let bind = format!("--bind-ro={}:/mnt", dir.display());
+    rootfs::inside(&root, &[&bind], &["dpkg", "-i", &format!("/mnt/{PACKAGE}")])
+        .with_context(|| format!("failed to install the agent's package on {}", node.name))?;
+    let bundle = dir
+        .join(STATE)
+        .join("bundles")
+        .join(format!("{}.bundle", node.name));
+    let content =
+        fs::read(&bundle).with_context(|| format!("no bundle was made for {}", node.name))?;
+    let place = root.join(BUNDLE);
+    write(&place, content)?;
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+/// The folder where the operator's commands run.
+pub(crate) fn operator_folder(lab: &Lab) -> PathBuf {
+    lab.place().path(OPERATOR)
+}
+
+fn newest_package() -> Result<PathBuf> {
+    let dir = repository()?.join("out/packages");
+    let fits =
+        |path: &Path| name_of(path).starts_with("hactl-agent") && name_of(path).ends_with(".deb");
+    let packages = fs::read_dir(&dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    newest(packages.filter(|path| fits(path))).with_context(|| {
+        format!(
+            "no hactl-agent*.deb in {}: `just package` makes it",
+            dir.display()
+        )
+    })
+}
+
+/// The controller beside this program, where both were built together, else the newest in the repository's target folder.
+fn newest_controller() -> Result<PathBuf> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or(repository()?.join("target"), PathBuf::from);
+    let beside = std::env::current_exe()?.with_file_name("hactl-controller");
+    let built = ["release", "debug"].map(|profile| target.join(profile).join("hactl-controller"));
+    newest(built.into_iter().chain([beside])).context(
+        "no hactl-controller is built: `cargo build --release -p hactl-controller` makes it",
+    )
+}
+
+fn newest(paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let dated = paths.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)));
+    dated.max().map(|(_, path)| path)
+}
+
+/// The repository, wherever in it the lab is called from.
+fn repository() -> Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    for dir in here.ancestors() {
+        if dir.join("tests/lab").is_dir() {
+            return Ok(dir.to_owned());
+        }
+    }
+    ensure!(!here.as_os_str().is_empty(), "there is no current folder");
+    bail!(
+        "{} is not in hactl's repository: name --package and --controller",
+        here.display()
+    )
+}

@@ -1,0 +1,124 @@
+//! A client that opens new TLS connections at a steady rate and remembers what became of each: how a fail-over looks to
+//! those who use the endpoint.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CloneFlags, setns};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::cli;
+use crate::lab::{ENDPOINT_ADDRESS, ENDPOINT_PORT, Lab};
+use crate::switch::Switch;
+use crate::tally::{Request, Tally};
+use crate::trust_anyone::TrustAnyone;
+
+/// What one connection needs to know.
+struct Knock {
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+    path: String,
+    limit: Duration,
+}
+
+/// Knocks from the operator's machine for as long as asked, and prints what came of it.
+pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
+    // Threads started from here on are in the namespace too.
+    let namespace = File::open(Switch::of(lab.place()).operator())
+        .context("failed to open the operator's namespace")?;
+    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
+        .context("failed to enter the operator's namespace")?;
+    let address = options
+        .address
+        .clone()
+        .unwrap_or_else(|| format!("{ENDPOINT_ADDRESS}:{ENDPOINT_PORT}"));
+    let knock = Arc::new(Knock {
+        address: address
+            .parse()
+            .with_context(|| format!("{address:?} is no address with a port"))?,
+        config: TrustAnyone::config()?,
+        path: options.path.clone(),
+        limit: Duration::from_millis(options.limit),
+    });
+    let every = Duration::from_secs(1) / options.rate.max(1);
+    let count = u32::try_from(options.seconds)?.saturating_mul(options.rate.max(1));
+    let (send, receive) = mpsc::channel();
+    let start = Instant::now();
+    for number in 0..count {
+        thread::sleep((start + every * number).saturating_duration_since(Instant::now()));
+        let (knock, send) = (Arc::clone(&knock), send.clone());
+        let begin = start.elapsed();
+        thread::spawn(move || {
+            let failure = knock.once().err().map(|error| format!("{error:#}"));
+            send.send(Request {
+                begin,
+                end: start.elapsed(),
+                failure,
+            })
+            .ok();
+        });
+    }
+    drop(send);
+    let tally = Tally::new(receive.iter().collect());
+    println!(
+        "{}",
+        if options.json {
+            tally.json()
+        } else {
+            tally.text()
+        }
+    );
+    Ok(())
+}
+
+impl Knock {
+    /// One request on a connection of its own; anything but a 200 in time is a failure.
+    fn once(&self) -> Result<()> {
+        let start = Instant::now();
+        let left = || {
+            let left = self.limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                bail!("no answer within {} ms", self.limit.as_millis())
+            } else {
+                Ok(left)
+            }
+        };
+        let stream =
+            TcpStream::connect_timeout(&self.address, self.limit).context("failed to connect")?;
+        stream.set_nodelay(true)?;
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
+        let mut tls = StreamOwned::new(connection, stream);
+        tls.sock.set_read_timeout(Some(left()?))?;
+        tls.sock.set_write_timeout(Some(left()?))?;
+        let request = format!(
+            "GET {} HTTP/1.1\r\nHost: hactl-lab\r\nConnection: close\r\n\r\n",
+            self.path
+        );
+        tls.write_all(request.as_bytes())
+            .context("failed to send")?;
+        let mut answer = Vec::new();
+        let mut buffer = [0_u8; 4096];
+        while !answer.windows(2).any(|end| end == b"\r\n") {
+            tls.sock.set_read_timeout(Some(left()?))?;
+            match tls.read(&mut buffer).context("failed to read")? {
+                0 => bail!("the connection ended without an answer"),
+                count => answer.extend_from_slice(&buffer[..count]),
+            }
+        }
+        let text = String::from_utf8_lossy(&answer);
+        let status = text.lines().next().unwrap_or_default();
+        if status.split(' ').nth(1) == Some("200") {
+            Ok(())
+        } else {
+            bail!("{status}")
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The cluster on the nodes, as Kubernetes itself tells of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::disk;
+use crate::lab::{Lab, Node, Role};
+use crate::machine;
+use crate::progress::{Stage, stage};
+
+/// Waits until every node is Ready and every API server says that it and its etcd are.
+pub(crate) fn wait_ready(lab: &Lab, limit: Duration) -> Result<()> {
+    stage("waiting until every node is Ready", |stage| {
+        ready_within(lab, stage, limit)
+    })
+}
+
+/// The same within a stage of the caller's.
+pub(crate) fn ready_within(lab: &Lab, stage: &Stage, limit: Duration) -> Result<()> {
+    stage.wait("all nodes to be Ready", limit, || ready(lab))
+}
+
+/// Runs kubectl with the rights of the administrator, on the first control plane that is on and has them.
+pub(crate) fn kubectl(lab: &Lab, arguments: &[&str]) -> Result<String> {
+    let has_rights = |node: &&Node| {
+        machine::leader(lab.place(), &node.name).is_some()
+            && disk::root(lab.place(), &node.name)
+                .join("etc/kubernetes/admin.conf")
+                .exists()
+    };
+    let node = lab
+        .of_role(Role::ControlPlane)
+        .find(has_rights)
+        .context("no control plane has an admin.conf yet")?;
+    let mut argv = vec![
+        "kubectl",
+        "--kubeconfig=/etc/kubernetes/admin.conf",
+        "--request-timeout=5s",
+    ];
+    argv.extend(arguments);
+    machine::inside(lab.place(), &node.name, &argv)?
+        .limit(Duration::from_secs(30))
+        .run()
+}
+
+fn ready(lab: &Lab) -> Result<()> {
+    let nodes: Value = serde_json::from_str(&kubectl(lab, &["get", "nodes", "-o", "json"])?)?;
+    let is_ready = |name: &str| {
+        list(&nodes).any(|node| node["metadata"]["name"] == name && has_condition(node, "Ready"))
+    };
+    let missing: Vec<&str> = lab
+        .nodes
+        .iter()
+        .map(|node| node.name.as_str())
+        .filter(|name| !is_ready(name))
+        .collect();
+    ensure!(missing.is_empty(), "not Ready: {}", missing.join(", "));
+    for node in lab.of_role(Role::ControlPlane) {
+        let server = format!("--server=https://{}:6443", node.address());
+        let answer = kubectl(lab, &[&server, "get", "--raw=/readyz"]);
+        let answer =
+            answer.with_context(|| format!("the API server of {} is not ready", node.name))?;
+        ensure!(
+            answer.trim() == "ok",
+            "the API server of {} says {answer:?}",
+            node.name
+        );
+    }
+    Ok(())
+}
+
+fn list(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer["items"].as_array().into_iter().flatten()
+}
+
+fn has_condition(object: &Value, kind: &str) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == kind && condition["status"] == "True")
+}

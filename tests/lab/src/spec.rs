@@ -1,0 +1,55 @@
+//! The spec of the cluster that a lab's nodes are to become, where the caller brings none.
+
+use std::fmt::Write as _;
+
+use crate::lab::{
+    ENDPOINT_ADDRESS, ENDPOINT_PORT, Lab, NODE_NETWORK, POD_NETWORK, Role, SERVICE_NETWORK,
+};
+
+/// The spec as YAML.
+pub(crate) fn cluster(lab: &Lab) -> String {
+    let mut zones: Vec<&str> = lab.nodes.iter().map(|node| node.zone.as_str()).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    let mut spec = format!(
+        "apiVersion: hactl.io/v1alpha1\n\
+         kind: Cluster\n\
+         name: lab\n\
+         kubernetes:\n  version: {}\n\
+         # A container's kube-proxy can't raise the kernel's limit of tracked connections.\n  \
+         kubeProxy: {{conntrack: {{maxPerCore: 0, min: 0}}}}\n",
+        lab.version
+    );
+    if lab.version.refuses_cgroup_v1() {
+        spec.push_str(
+            "  kubelet: {failCgroupV1: false}\n  ignorePreflightErrors: [SystemVerification]\n",
+        );
+    }
+    write!(
+        spec,
+        "networks:\n  pods: [{POD_NETWORK}]\n  services: [{SERVICE_NETWORK}]\n  nodes: [{NODE_NETWORK}]\n\
+         endpoint:\n  host: {ENDPOINT_ADDRESS}\n  port: {ENDPOINT_PORT}\n  mode: managed\n\
+         zones: [{}]\n",
+        zones.join(", ")
+    )
+    .ok();
+    for (key, role) in [
+        ("controlPlanes", Role::ControlPlane),
+        ("workers", Role::Worker),
+    ] {
+        if lab.of_role(role).next().is_some() {
+            writeln!(spec, "{key}:").ok();
+        }
+        for node in lab.of_role(role) {
+            writeln!(
+                spec,
+                "  - {{name: {}, address: {}, zone: {}}}",
+                node.name,
+                node.address(),
+                node.zone
+            )
+            .ok();
+        }
+    }
+    spec
+}
