@@ -17,12 +17,14 @@ pub mod v1 {
     include!("gen/hactl.v1.rs");
 }
 
+mod bootstrap;
 mod finding;
 mod health;
 mod instruction;
 mod join;
 mod journal;
 mod member;
+mod refusal;
 mod report;
 mod secrets;
 mod standing;

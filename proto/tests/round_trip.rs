@@ -5,6 +5,7 @@
 use hactl_proto::Timestamp;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
+use hactl_proto::identity::IdentityFingerprint;
 use hactl_proto::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::{JournalEntry, JournalEvent};
@@ -15,7 +16,8 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::secret::Secret;
 use hactl_proto::spec::SpecHash;
 use hactl_proto::standing::{
-    ClusterIdentity, Grant, GrantRefusal, GrantVerdict, Standing, StandingAnswer,
+    ClusterIdentity, Grant, GrantRefusal, GrantRequest, GrantVerdict, InstanceId,
+    MemberAnnouncement, Override, Roster, Standing, StandingAnswer,
 };
 use hactl_proto::status::{InstalledVersions, NodeStatus};
 use hactl_proto::version::KubernetesVersion;
@@ -145,6 +147,17 @@ fn component() -> impl Strategy<Value = ComponentHealth> {
     ]
 }
 
+fn fingerprint() -> impl Strategy<Value = IdentityFingerprint> {
+    let macs = prop::collection::vec(any::<u64>(), 0..4);
+    let ids = (any::<Option<u64>>(), any::<Option<u64>>());
+    (ids, any::<Option<u64>>(), macs).prop_map(|(ids, product_uuid, macs)| IdentityFingerprint {
+        host_name: ids.0,
+        machine_id: ids.1,
+        product_uuid,
+        macs,
+    })
+}
+
 fn health() -> impl Strategy<Value = HealthDigest> {
     let components = (
         component(),
@@ -158,6 +171,7 @@ fn health() -> impl Strategy<Value = HealthDigest> {
         any::<Option<i32>>(),
         any::<Option<u32>>(),
         any::<Option<u8>>(),
+        prop::option::of(fingerprint()),
     );
     let said = (words(), prop::option::of(version()));
     let findings = prop::collection::vec(words(), 0..3);
@@ -177,6 +191,7 @@ fn health() -> impl Strategy<Value = HealthDigest> {
             clock_offset_ms: measured.1,
             fsync_p99_us: measured.2,
             disk_used_percent: measured.3,
+            identity: measured.4,
         },
     )
 }
@@ -189,11 +204,22 @@ fn cluster() -> impl Strategy<Value = ClusterId> {
     any::<[u8; 16]>().prop_map(ClusterId::from_bytes)
 }
 
+fn instance() -> impl Strategy<Value = InstanceId> {
+    any::<[u8; 16]>().prop_map(InstanceId::from_bytes)
+}
+
+fn roster() -> impl Strategy<Value = Roster> {
+    prop::collection::btree_map(name(), instance(), 0..4)
+}
+
 fn grant() -> impl Strategy<Value = Grant> {
-    (name(), any::<u64>(), spec()).prop_map(|(candidate, epoch, spec)| Grant {
-        candidate,
-        epoch,
-        spec,
+    (name(), instance(), any::<u64>(), spec()).prop_map(|(candidate, instance, epoch, spec)| {
+        Grant {
+            candidate,
+            instance,
+            epoch,
+            spec,
+        }
     })
 }
 
@@ -214,6 +240,7 @@ fn standing() -> impl Strategy<Value = Standing> {
     prop_oneof![
         Just(Standing::Virgin),
         grant().prop_map(Standing::Granted),
+        grant().prop_map(Standing::Initialising),
         identity().prop_map(Standing::Member),
         evidence().prop_map(|evidence| Standing::Foreign { evidence }),
     ]
@@ -225,6 +252,22 @@ fn refusal() -> impl Strategy<Value = GrantRefusal> {
         (name(), name())
             .prop_map(|(wanted, asked)| GrantRefusal::NotTheCandidate { wanted, asked }),
         grant().prop_map(GrantRefusal::AlreadyGranted),
+        grant().prop_map(GrantRefusal::Initialising),
+        (cluster(), cluster())
+            .prop_map(|(ours, theirs)| GrantRefusal::ClusterDiffers { ours, theirs }),
+        any::<(u64, u64)>().prop_map(|(ours, theirs)| GrantRefusal::EpochDiffers { ours, theirs }),
+        (name(), instance(), instance()).prop_map(|(node, pinned, shown)| {
+            GrantRefusal::InstanceDiffers {
+                node,
+                pinned,
+                shown,
+            }
+        }),
+        name().prop_map(|node| GrantRefusal::NotInRoster { node }),
+        Just(GrantRefusal::NotAnOperator),
+        (name(), instance())
+            .prop_map(|(node, instance)| GrantRefusal::DeclaredLost { node, instance }),
+        words().prop_map(|fault| GrantRefusal::Contradiction { fault }),
         identity().prop_map(GrantRefusal::Member),
         evidence().prop_map(|evidence| GrantRefusal::Foreign { evidence }),
         name().prop_map(|asked| GrantRefusal::NotDeclared { asked }),
@@ -373,15 +416,48 @@ proptest! {
     }
 
     #[test]
-    fn answers_survive(node in name(), cluster in cluster(), spec in spec(), standing in standing(), serving: bool) {
-        let value = StandingAnswer { node, cluster, spec, standing, serving };
+    fn answers_survive(
+        who in (name(), instance(), cluster(), spec()),
+        epoch: u64,
+        standing in standing(),
+        roster in roster(),
+        serving: bool,
+    ) {
+        let (node, instance, cluster, spec) = who;
+        let value = StandingAnswer { node, instance, cluster, spec, epoch, standing, roster, serving };
         prop_assert_eq!(round::<v1::StandingAnswer, _>(value.clone()), value);
+    }
+
+    #[test]
+    fn requests_survive(who in (name(), instance(), cluster(), spec()), epoch: u64, roster in roster()) {
+        let (candidate, instance, cluster, spec) = who;
+        let value = GrantRequest { candidate, instance, cluster, spec, epoch, roster };
+        prop_assert_eq!(round::<v1::GrantRequest, _>(value.clone()), value);
+    }
+
+    #[test]
+    fn announcements_survive(who in (name(), instance(), cluster()), epoch: u64, identity in identity()) {
+        let (node, instance, cluster) = who;
+        let value = MemberAnnouncement { node, instance, cluster, epoch, identity };
+        prop_assert_eq!(round::<v1::MemberAnnouncement, _>(value.clone()), value);
+    }
+
+    #[test]
+    fn overrides_survive(
+        of in (cluster(), spec(), name()),
+        epoch: u64,
+        lost in prop::collection::btree_map(name(), prop::option::of(instance()), 0..3),
+        reason in words(),
+    ) {
+        let (cluster, spec, candidate) = of;
+        let value = Override { cluster, spec, epoch, candidate, lost, reason };
+        prop_assert_eq!(round::<v1::Override, _>(value.clone()), value);
     }
 
     #[test]
     fn verdicts_survive(grant in grant(), refusal in refusal()) {
         for value in [GrantVerdict::Ok(grant), Err(refusal)] {
-            prop_assert_eq!(round::<v1::GrantVerdict, _>(value.clone()), value);
+            prop_assert_eq!(round::<v1::RequestGrantResponse, _>(value.clone()), value);
         }
     }
 
@@ -474,6 +550,24 @@ fn an_instruction_without_its_order_or_with_a_bad_id_is_refused() {
         ..good
     };
     assert_eq!(read(no_credentials).field(), "join_worker.api_server");
+}
+
+#[test]
+fn a_roster_that_names_a_node_twice_is_refused() {
+    let entry = |instance: u8| v1::RosterEntry {
+        node: "cp1".into(),
+        instance: vec![instance; 16],
+    };
+    let request = v1::GrantRequest {
+        candidate: "cp1".into(),
+        instance: vec![1; 16],
+        cluster: vec![1; 16],
+        spec: vec![1; 32],
+        epoch: 0,
+        roster: vec![entry(1), entry(2)],
+    };
+    let error = GrantRequest::try_from(request).unwrap_err().to_string();
+    assert_eq!(error, "read field roster: cp1 is there twice");
 }
 
 #[test]

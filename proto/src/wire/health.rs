@@ -2,6 +2,7 @@
 
 use super::{WireError, instant, known, moment, text, v1};
 use crate::health::{ComponentHealth, HealthDigest};
+use crate::identity::IdentityFingerprint;
 
 const fn component(health: ComponentHealth) -> i32 {
     (match health {
@@ -38,6 +39,7 @@ impl From<HealthDigest> for v1::HealthDigest {
             clock_offset_ms: digest.clock_offset_ms,
             fsync_p99_us: digest.fsync_p99_us,
             disk_used_percent: digest.disk_used_percent.map(u32::from),
+            identity: digest.identity.map(Into::into),
         }
     }
 }
@@ -69,6 +71,29 @@ impl TryFrom<v1::HealthDigest> for HealthDigest {
             clock_offset_ms: digest.clock_offset_ms,
             fsync_p99_us: digest.fsync_p99_us,
             disk_used_percent: digest.disk_used_percent.map(percent).transpose()?,
+            identity: digest.identity.map(Into::into),
         })
+    }
+}
+
+impl From<IdentityFingerprint> for v1::IdentityFingerprint {
+    fn from(identity: IdentityFingerprint) -> Self {
+        Self {
+            host_name: identity.host_name,
+            machine_id: identity.machine_id,
+            product_uuid: identity.product_uuid,
+            macs: identity.macs,
+        }
+    }
+}
+
+impl From<v1::IdentityFingerprint> for IdentityFingerprint {
+    fn from(identity: v1::IdentityFingerprint) -> Self {
+        Self {
+            host_name: identity.host_name,
+            machine_id: identity.machine_id,
+            product_uuid: identity.product_uuid,
+            macs: identity.macs,
+        }
     }
 }

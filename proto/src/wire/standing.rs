@@ -1,11 +1,11 @@
-//! Standing, grants and their refusals over the wire.
+//! Standing, grants and what a declared control plane answers, over the wire.
 
-use super::v1::{grant_refusal, grant_verdict, standing};
+use super::v1::{request_grant_response, standing};
 use super::{WireError, bytes, field, text, v1};
-use crate::name::ClusterId;
+use crate::name::{ClusterId, NodeName};
 use crate::spec::SpecHash;
 use crate::standing::{
-    ClusterIdentity, Grant, GrantRefusal, GrantVerdict, Standing, StandingAnswer,
+    ClusterIdentity, Grant, GrantVerdict, InstanceId, Roster, Standing, StandingAnswer,
 };
 
 /// A spec's hash from its 32 bytes.
@@ -18,10 +18,41 @@ pub(super) fn cluster(name: &str, value: &[u8]) -> Result<ClusterId, WireError> 
     bytes(name, value).map(ClusterId::from_bytes)
 }
 
+/// An instance from its 16 bytes.
+pub(super) fn instance(name: &str, value: &[u8]) -> Result<InstanceId, WireError> {
+    bytes(name, value).map(InstanceId::from_bytes)
+}
+
+/// A roster as a list, in the order of names.
+pub(super) fn entries(roster: Roster) -> Vec<v1::RosterEntry> {
+    let entry = |(node, instance): (NodeName, InstanceId)| v1::RosterEntry {
+        node: node.into(),
+        instance: instance.as_bytes().to_vec(),
+    };
+    roster.into_iter().map(entry).collect()
+}
+
+/// Reads a roster; a name that is there twice is an error, since one of the two would be lost.
+pub(super) fn roster(name: &str, entries: &[v1::RosterEntry]) -> Result<Roster, WireError> {
+    let mut roster = Roster::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let node: NodeName = text(&format!("{name}[{at}].node"), &entry.node)?;
+        let known = instance(&format!("{name}[{at}].instance"), &entry.instance)?;
+        if roster.insert(node, known).is_some() {
+            return Err(WireError::wrong(
+                name,
+                format!("{} is there twice", entry.node),
+            ));
+        }
+    }
+    Ok(roster)
+}
+
 impl From<Grant> for v1::Grant {
     fn from(grant: Grant) -> Self {
         Self {
             candidate: grant.candidate.into(),
+            instance: grant.instance.as_bytes().to_vec(),
             epoch: grant.epoch,
             spec: grant.spec.as_bytes().to_vec(),
         }
@@ -33,6 +64,7 @@ impl TryFrom<v1::Grant> for Grant {
     fn try_from(grant: v1::Grant) -> Result<Self, WireError> {
         Ok(Self {
             candidate: text("candidate", &grant.candidate)?,
+            instance: instance("instance", &grant.instance)?,
             epoch: grant.epoch,
             spec: spec("spec", &grant.spec)?,
         })
@@ -68,6 +100,7 @@ impl From<Standing> for v1::Standing {
         let standing = match value {
             Standing::Virgin => standing::Standing::Virgin(standing::Virgin {}),
             Standing::Granted(grant) => standing::Standing::Granted(grant.into()),
+            Standing::Initialising(grant) => standing::Standing::Initialising(grant.into()),
             Standing::Member(identity) => standing::Standing::Member(identity.into()),
             Standing::Foreign { evidence } => {
                 standing::Standing::Foreign(standing::Foreign { evidence })
@@ -82,14 +115,16 @@ impl From<Standing> for v1::Standing {
 impl TryFrom<v1::Standing> for Standing {
     type Error = WireError;
     fn try_from(value: v1::Standing) -> Result<Self, WireError> {
+        use standing::Standing as Wire;
         let standing = value
             .standing
             .ok_or_else(|| WireError::absent("standing"))?;
         Ok(match standing {
-            standing::Standing::Virgin(_) => Self::Virgin,
-            standing::Standing::Granted(grant) => Self::Granted(field("granted", Some(grant))?),
-            standing::Standing::Member(identity) => Self::Member(field("member", Some(identity))?),
-            standing::Standing::Foreign(foreign) => Self::Foreign {
+            Wire::Virgin(_) => Self::Virgin,
+            Wire::Granted(grant) => Self::Granted(field("granted", Some(grant))?),
+            Wire::Initialising(grant) => Self::Initialising(field("initialising", Some(grant))?),
+            Wire::Member(identity) => Self::Member(field("member", Some(identity))?),
+            Wire::Foreign(foreign) => Self::Foreign {
                 evidence: foreign.evidence,
             },
         })
@@ -100,9 +135,12 @@ impl From<StandingAnswer> for v1::StandingAnswer {
     fn from(answer: StandingAnswer) -> Self {
         Self {
             node: answer.node.into(),
+            instance: answer.instance.as_bytes().to_vec(),
             cluster: answer.cluster.as_bytes().to_vec(),
             spec: answer.spec.as_bytes().to_vec(),
+            epoch: answer.epoch,
             standing: Some(answer.standing.into()),
+            roster: entries(answer.roster),
             serving: answer.serving,
         }
     }
@@ -113,79 +151,23 @@ impl TryFrom<v1::StandingAnswer> for StandingAnswer {
     fn try_from(answer: v1::StandingAnswer) -> Result<Self, WireError> {
         Ok(Self {
             node: text("node", &answer.node)?,
+            instance: instance("instance", &answer.instance)?,
             cluster: cluster("cluster", &answer.cluster)?,
             spec: spec("spec", &answer.spec)?,
+            epoch: answer.epoch,
             standing: field("standing", answer.standing)?,
+            roster: roster("roster", &answer.roster)?,
             serving: answer.serving,
         })
     }
 }
 
-impl From<GrantRefusal> for v1::GrantRefusal {
-    fn from(refusal: GrantRefusal) -> Self {
-        use grant_refusal::Reason;
-        let reason = match refusal {
-            GrantRefusal::SpecDiffers { ours, theirs } => {
-                Reason::SpecDiffers(grant_refusal::SpecDiffers {
-                    ours: ours.as_bytes().to_vec(),
-                    theirs: theirs.as_bytes().to_vec(),
-                })
-            }
-            GrantRefusal::NotTheCandidate { wanted, asked } => {
-                Reason::NotTheCandidate(grant_refusal::NotTheCandidate {
-                    wanted: wanted.into(),
-                    asked: asked.into(),
-                })
-            }
-            GrantRefusal::AlreadyGranted(grant) => Reason::AlreadyGranted(grant.into()),
-            GrantRefusal::Member(identity) => Reason::Member(identity.into()),
-            GrantRefusal::Foreign { evidence } => Reason::Foreign(standing::Foreign { evidence }),
-            GrantRefusal::NotDeclared { asked } => {
-                Reason::NotDeclared(grant_refusal::NotDeclared {
-                    asked: asked.into(),
-                })
-            }
-        };
-        Self {
-            reason: Some(reason),
-        }
-    }
-}
-
-impl TryFrom<v1::GrantRefusal> for GrantRefusal {
-    type Error = WireError;
-    fn try_from(refusal: v1::GrantRefusal) -> Result<Self, WireError> {
-        use grant_refusal::Reason;
-        Ok(
-            match refusal.reason.ok_or_else(|| WireError::absent("reason"))? {
-                Reason::SpecDiffers(differs) => Self::SpecDiffers {
-                    ours: spec("spec_differs.ours", &differs.ours)?,
-                    theirs: spec("spec_differs.theirs", &differs.theirs)?,
-                },
-                Reason::NotTheCandidate(names) => Self::NotTheCandidate {
-                    wanted: text("not_the_candidate.wanted", &names.wanted)?,
-                    asked: text("not_the_candidate.asked", &names.asked)?,
-                },
-                Reason::AlreadyGranted(grant) => {
-                    Self::AlreadyGranted(field("already_granted", Some(grant))?)
-                }
-                Reason::Member(identity) => Self::Member(field("member", Some(identity))?),
-                Reason::Foreign(foreign) => Self::Foreign {
-                    evidence: foreign.evidence,
-                },
-                Reason::NotDeclared(names) => Self::NotDeclared {
-                    asked: text("not_declared.asked", &names.asked)?,
-                },
-            },
-        )
-    }
-}
-
-impl From<GrantVerdict> for v1::GrantVerdict {
+impl From<GrantVerdict> for v1::RequestGrantResponse {
     fn from(verdict: GrantVerdict) -> Self {
+        use request_grant_response::Verdict;
         let verdict = match verdict {
-            Ok(grant) => grant_verdict::Verdict::Granted(grant.into()),
-            Err(refusal) => grant_verdict::Verdict::Refused(refusal.into()),
+            Ok(grant) => Verdict::Granted(grant.into()),
+            Err(refusal) => Verdict::Refused(refusal.into()),
         };
         Self {
             verdict: Some(verdict),
@@ -193,15 +175,16 @@ impl From<GrantVerdict> for v1::GrantVerdict {
     }
 }
 
-impl TryFrom<v1::GrantVerdict> for GrantVerdict {
+impl TryFrom<v1::RequestGrantResponse> for GrantVerdict {
     type Error = WireError;
-    fn try_from(verdict: v1::GrantVerdict) -> Result<Self, WireError> {
-        let verdict = verdict
+    fn try_from(response: v1::RequestGrantResponse) -> Result<Self, WireError> {
+        use request_grant_response::Verdict;
+        let verdict = response
             .verdict
             .ok_or_else(|| WireError::absent("verdict"))?;
         Ok(match verdict {
-            grant_verdict::Verdict::Granted(grant) => Ok(field("granted", Some(grant))?),
-            grant_verdict::Verdict::Refused(refusal) => Err(field("refused", Some(refusal))?),
+            Verdict::Granted(grant) => Ok(field("granted", Some(grant))?),
+            Verdict::Refused(refusal) => Err(field("refused", Some(refusal))?),
         })
     }
 }
