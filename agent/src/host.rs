@@ -77,6 +77,11 @@ pub enum Question {
         /// Client certificate and key files, PEM.
         identity: Option<(String, String)>,
     },
+    /// Whether a connection to a Unix socket is accepted; the answer has status 0 and no body.
+    ConnectUnix {
+        /// The socket.
+        path: String,
+    },
     /// Whether a TCP connection is accepted; the answer has status 0 and no body.
     Connect {
         /// Address and port.

@@ -11,7 +11,7 @@ use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::{IpAddr as TlsAddress, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -37,6 +37,7 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
             (url.clone(), timeout(LIMIT, asked).await)
         }
         Question::Connect { to } => (to.to_string(), timeout(LIMIT, connect(*to)).await),
+        Question::ConnectUnix { path } => (path.clone(), timeout(LIMIT, connect_unix(path)).await),
     };
     let reason = match answer {
         Ok(Ok(answer)) => return Ok(answer),
@@ -49,11 +50,19 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
 /// Connects and says nothing.
 async fn connect(to: SocketAddr) -> Result<Answer, Cause> {
     TcpStream::connect(to).await?;
-    Ok(Answer {
-        status: 0,
-        body: Vec::new(),
-    })
+    Ok(ACCEPTED)
 }
+
+async fn connect_unix(path: &str) -> Result<Answer, Cause> {
+    UnixStream::connect(path).await?;
+    Ok(ACCEPTED)
+}
+
+/// The answer to whether a connection is accepted.
+const ACCEPTED: Answer = Answer {
+    status: 0,
+    body: Vec::new(),
+};
 
 async fn get(
     url: &str,
