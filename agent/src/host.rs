@@ -16,6 +16,7 @@ use std::future::Future;
 use std::path::Path;
 
 use hactl_node_plan::command::{Command, Output};
+use hactl_node_plan::etcd::{EtcdAnswer, EtcdCall};
 use hactl_proto::Timestamp;
 
 /// Why the host could not do what was asked. The node is unchanged unless the variant says otherwise.
@@ -199,6 +200,14 @@ pub trait Host: Send + Sync + 'static {
             what,
             reason: "this host has no file systems".to_owned(),
         }))
+    }
+    /// Asks an etcd member over gRPC with this node's etcd certificates, within ten seconds.
+    fn etcd(&self, call: &EtcdCall) -> impl Future<Output = Result<EtcdAnswer, HostError>> + Send {
+        let error = HostError::Ask {
+            what: call.endpoint.clone(),
+            reason: "this host has no etcd".to_owned(),
+        };
+        std::future::ready(Err(error))
     }
     /// The host's wall clock.
     fn now(&self) -> Timestamp;

@@ -5,7 +5,7 @@
 /// Facts about the managed endpoint.
 mod endpoint;
 /// Facts about Kubernetes on this node.
-mod kubernetes;
+pub mod kubernetes;
 /// Facts about the machine under it.
 mod machine;
 

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod etcd;
 pub mod execute;
 pub mod first_boot;
+pub mod guard_etcd;
 pub mod health;
 pub mod host;
 pub mod inspect;

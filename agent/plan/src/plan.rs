@@ -1,5 +1,10 @@
 //! Plan: an instruction and facts become steps, or a refusal with every reason at once.
 
+pub mod clean;
+pub mod init;
+pub mod join;
+pub mod kubernetes;
+
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::Instruction;
 use hactl_proto::name::{NodeName, ZoneName};

@@ -18,7 +18,7 @@ use crate::rootfs;
 use crate::spec;
 
 /// Where the agent looks for its bundle.
-const BUNDLE: &str = "etc/hactl/bundle.json";
+const BUNDLE: &str = "etc/hactl/bundle.yaml";
 /// The folder of the lab that belongs to the operator.
 const OPERATOR: &str = "operator";
 /// What `hactl-controller init` writes into, below that.
@@ -51,7 +51,7 @@ pub(crate) fn prepare(lab: &Lab, options: &Up) -> Result<()> {
         program(&own)
             .args(["init", "cluster.yaml", "--out", STATE])
             .dir(&dir)
-            .limit(Duration::from_mins(1))
+            .limit(Duration::from_secs(60))
             .run()?;
         Ok(())
     })
@@ -85,9 +85,8 @@ pub(crate) fn operator_folder(lab: &Lab) -> PathBuf {
 
 fn newest_package() -> Result<PathBuf> {
     let dir = repository()?.join("out/packages");
-    let fits = |path: &Path| {
-        name_of(path).starts_with("hactl-agent") && path.extension().is_some_and(|end| end == "deb")
-    };
+    let fits =
+        |path: &Path| name_of(path).starts_with("hactl-agent") && name_of(path).ends_with(".deb");
     let packages = fs::read_dir(&dir)
         .into_iter()
         .flatten()

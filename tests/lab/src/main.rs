@@ -49,7 +49,7 @@ use crate::progress::say;
 use crate::switch::Switch;
 
 /// How long a first boot may take before `up` gives up.
-const FIRST_BOOT_LIMIT: Duration = Duration::from_mins(10);
+const FIRST_BOOT_LIMIT: Duration = Duration::from_secs(600);
 
 fn main() -> ExitCode {
     match run(Cli::parse().verb) {

@@ -14,7 +14,7 @@ use crate::package;
 use crate::progress::stage;
 use crate::rootfs::{ARCHIVES, Base};
 
-const IMPORT_LIMIT: Duration = Duration::from_mins(5);
+const IMPORT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Provides it to every node that is on.
 pub(crate) fn provide(cache: &Cache, lab: &Lab, version: Version) -> Result<()> {

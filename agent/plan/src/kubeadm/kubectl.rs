@@ -1,0 +1,117 @@
+//! kubectl's commands as data: the agent speaks to the API through it, there is no API client in the agent.
+
+use std::net::IpAddr;
+
+use hactl_proto::name::NodeName;
+use hactl_proto::spec::API_SERVER_PORT;
+
+use super::config::host_port;
+use super::layout;
+use crate::command::{Command, Input};
+
+/// kubectl with the rights of one kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kubectl {
+    kubeconfig: &'static str,
+    server: Option<String>,
+}
+
+impl Kubectl {
+    /// As administrator, at this control plane's own API server, whatever the endpoint does.
+    pub fn admin(address: IpAddr) -> Self {
+        Self {
+            kubeconfig: layout::ADMIN_CONF,
+            server: Some(format!(
+                "https://{}",
+                host_port(&address.to_string(), API_SERVER_PORT)
+            )),
+        }
+    }
+
+    /// As this node's kubelet: it may read and label its own Node.
+    pub const fn kubelet() -> Self {
+        Self {
+            kubeconfig: layout::KUBELET_CONF,
+            server: None,
+        }
+    }
+
+    /// One Node, as JSON.
+    pub fn node(&self, name: &NodeName) -> Command {
+        self.command(["get", "node", name.as_str(), "-o", "json"])
+    }
+
+    /// One object of a namespace, as JSON.
+    pub fn object(&self, namespace: &str, kind: &str, name: &str) -> Command {
+        self.command(["get", "-n", namespace, kind, name, "-o", "json"])
+    }
+
+    /// Names of the objects of these kinds (separated by commas) in a namespace, one `kind/name` a line. No contents.
+    pub fn names(&self, namespace: &str, kinds: &str) -> Command {
+        self.command(["get", "-n", namespace, kinds, "-o", "name"])
+    }
+
+    /// Bootstrap tokens, one `name description-in-base64` a line. The token itself is not asked for.
+    pub fn bootstrap_tokens(&self) -> Command {
+        self.command([
+            "get",
+            "-n",
+            "kube-system",
+            "secrets",
+            "--field-selector=type=bootstrap.kubernetes.io/token",
+            "-o",
+            "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.data.description}{\"\\n\"}{end}",
+        ])
+    }
+
+    /// Removes objects of a namespace by name; those that are gone are fine.
+    pub fn delete<'a>(
+        &self,
+        namespace: &'a str,
+        kind: &'a str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Command {
+        let words = ["delete", "-n", namespace, kind, "--ignore-not-found"];
+        self.command(words.into_iter().chain(names))
+    }
+
+    /// Removes a Node object; one that is gone is fine.
+    pub fn delete_node(&self, name: &NodeName) -> Command {
+        self.command(["delete", "node", name.as_str(), "--ignore-not-found"])
+    }
+
+    /// Sets a label of a Node.
+    pub fn label_node(&self, name: &NodeName, label: &str, value: &str) -> Command {
+        let pair = format!("{label}={value}");
+        self.command(["label", "node", name.as_str(), &pair, "--overwrite"])
+    }
+
+    /// Applies a manifest.
+    pub fn apply(&self, manifest: &str) -> Command {
+        self.command(["apply", "-f", "-"])
+            .input(Input::Text(manifest.to_owned()))
+    }
+
+    /// Creates an object; it must not be there.
+    pub fn create(&self, object: &str) -> Command {
+        self.command(["create", "-f", "-"])
+            .input(Input::Text(object.to_owned()))
+    }
+
+    /// Replaces an object; with a resourceVersion in it, only if nobody changed it since.
+    pub fn replace(&self, object: &str) -> Command {
+        self.command(["replace", "-f", "-"])
+            .input(Input::Text(object.to_owned()))
+    }
+
+    fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut all = vec!["--kubeconfig".to_owned(), self.kubeconfig.to_owned()];
+        if let Some(server) = &self.server {
+            all.extend(["--server".to_owned(), server.clone()]);
+        }
+        // Without a home folder kubectl would put its cache of the API's kinds at the root of the file system.
+        all.extend(["--cache-dir=/run/hactl/kubectl", "--request-timeout=20s"].map(str::to_owned));
+        all.extend(words.into_iter().map(str::to_owned));
+        Command::new("kubectl", all)
+    }
+}

@@ -1,0 +1,108 @@
+//! The plans of `kubeadm join`: fresh, or going on from what an interrupted one left.
+//!
+//! The credentials in the order are proof that a member has just admitted this node: it removed the etcd member that an
+//! earlier try may have left, unless that member answered.
+
+use hactl_proto::instruction::Instruction;
+use hactl_proto::role::NodeRole;
+
+use super::init::guarded;
+use super::kubernetes::{
+    against, data_dir, files, foreign_run, refusal, running_step, settle_control_plane,
+    settle_node, stacked, unmarked, wrong_role,
+};
+use super::{NodeContext, Refusal};
+use crate::facts::Known;
+use crate::facts::kubernetes::KubernetesFacts;
+use crate::kubeadm::command::Entrance;
+use crate::step::kubernetes::KubernetesStep;
+
+/// kubeadm's own steps, in order.
+const KUBEADM: [KubernetesStep; 3] = [
+    KubernetesStep::WriteConfig(Entrance::Join),
+    KubernetesStep::Preflight(Entrance::Join),
+    KubernetesStep::Join,
+];
+
+/// Computes the steps that are left of a control plane's join. Repeated after success it is empty.
+pub fn join_control_plane(
+    instruction: &Instruction,
+    node: &NodeContext,
+    facts: &KubernetesFacts,
+) -> Result<Vec<KubernetesStep>, Refusal> {
+    let mut findings = against(node, facts);
+    findings.extend(wrong_role(node, NodeRole::ControlPlane));
+    findings.extend(foreign_run(instruction, facts, &KUBEADM));
+    if !findings.is_empty() {
+        return Err(Refusal { findings });
+    }
+    let mut steps = Vec::new();
+    if let Some(at) = running_step(instruction, facts, &KUBEADM) {
+        steps.extend(&KUBEADM[at..]);
+    } else if entered(node, facts) {
+        if unmarked(facts) {
+            steps.push(KubernetesStep::WriteConfig(Entrance::Join));
+            steps.push(KubernetesStep::FinishJoin);
+        }
+    } else {
+        steps.extend(from_the_start(node, facts));
+    }
+    steps.extend(settle_control_plane(node, facts, &instruction.order));
+    guarded(&mut steps, node, facts);
+    Ok(steps)
+}
+
+/// Computes the steps that are left of a worker's join. Repeated after success it is empty.
+pub fn join_worker(
+    instruction: &Instruction,
+    node: &NodeContext,
+    facts: &KubernetesFacts,
+) -> Result<Vec<KubernetesStep>, Refusal> {
+    let mut findings = against(node, facts);
+    findings.extend(wrong_role(node, NodeRole::Worker));
+    findings.extend(foreign_run(instruction, facts, &KUBEADM));
+    if let (true, Known::Unknown(reason)) = (files(facts).bootstrapped(), &facts.node) {
+        findings.push(refusal(
+            "node-registered",
+            format!("this node has a kubelet.conf, and whether it is registered is unknown: {reason}"),
+            "the API's word on this node".to_owned(),
+            "Make the endpoint reachable from this node; if the kubelet.conf is another cluster's, clean this node.",
+        ));
+    }
+    if !findings.is_empty() {
+        return Err(Refusal { findings });
+    }
+    let mut steps = Vec::new();
+    if let Some(at) = running_step(instruction, facts, &KUBEADM) {
+        steps.extend(&KUBEADM[at..]);
+    } else if !(files(facts).bootstrapped() && matches!(facts.node, Known::Is(Some(_)))) {
+        steps.extend(from_the_start(node, facts));
+    }
+    steps.extend(settle_node(node, facts));
+    if !steps.is_empty() {
+        steps.push(KubernetesStep::RemoveConfig);
+    }
+    Ok(steps)
+}
+
+/// Whether this node is in already, so that cleaning it would take something away: with etcd on the control planes, its member
+/// votes; with an etcd elsewhere, its API server serves and its Node is there.
+fn entered(node: &NodeContext, facts: &KubernetesFacts) -> bool {
+    if stacked(node) {
+        return facts
+            .member
+            .as_ref()
+            .is_some_and(|member| !member.learner && member.started());
+    }
+    facts.api_server.serves() && matches!(facts.node, Known::Is(Some(_)))
+}
+
+fn from_the_start(node: &NodeContext, facts: &KubernetesFacts) -> Vec<KubernetesStep> {
+    let mut steps = Vec::new();
+    let left = !files(facts).evidence(data_dir(node)).is_empty();
+    if left || !matches!(facts.marker, Known::Is(None)) {
+        steps.push(KubernetesStep::Reset);
+    }
+    steps.extend(KUBEADM);
+    steps
+}
