@@ -13,6 +13,7 @@ mod machine;
 mod progress;
 
 pub use context::{Condition, ExecuteContext, StepError};
+pub(crate) use context::{last_lines, unit_name};
 pub use progress::Progress;
 
 use hactl_node_plan::step::Step;

@@ -16,5 +16,6 @@ pub mod kubeadm;
 pub mod plan;
 pub mod preflight;
 pub mod prerequisite;
+pub mod run;
 pub mod step;
 pub mod systemd;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::plan::NodeContext;
-use hactl_proto::instruction::Instruction;
+use hactl_proto::instruction::{Instruction, OperationId};
 
 use super::Progress;
 use crate::host::{Host, HostError};
@@ -95,7 +95,7 @@ impl StepError {
 impl<H: Host> ExecuteContext<H> {
     /// The name of the transient unit of a step's long command: `hactl-OPERATION-STEP`.
     pub fn unit(&self, step: &str) -> String {
-        format!("hactl-{}-{step}", self.instruction.id)
+        unit_name(&self.instruction.id, step)
     }
 
     /// Runs a command that has to exit with 0. That is never enough: look at the state after.
@@ -153,8 +153,13 @@ impl<H: Host> ExecuteContext<H> {
     }
 }
 
+/// The name of the transient unit of an operation's step.
+pub(crate) fn unit_name(operation: &OperationId, step: &str) -> String {
+    format!("hactl-{operation}-{step}")
+}
+
 /// The last lines of what a program said, standard error after standard output.
-fn last_lines(output: &Output) -> String {
+pub(crate) fn last_lines(output: &Output) -> String {
     let lines: Vec<&str> = output
         .stdout
         .lines()

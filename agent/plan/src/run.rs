@@ -1,0 +1,184 @@
+//! Run: which instruction may become an operation now, and what an operation looks like from outside as it goes.
+//!
+//! Pure bookkeeping; what drives it, writes the journal and touches the node is `operation` in the agent.
+
+use std::collections::VecDeque;
+
+use hactl_proto::Timestamp;
+use hactl_proto::instruction::{Fence, Instruction, OperationId};
+use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
+
+/// Ended operations that are remembered, so that the same id again is the same operation (I13).
+const REMEMBERED: usize = 64;
+
+/// What an agent knows of its operations. One at a time is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    highest_fence: Option<Fence>,
+    current: Option<OperationStatus>,
+    ended: VecDeque<OperationStatus>,
+}
+
+/// An instruction that is not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is new and may begin.
+    New,
+    /// It was given before: this is the operation that it became.
+    Same(OperationStatus),
+}
+
+/// Why an instruction was not taken on. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Another operation is under way.
+    #[error("begin {asked}: operation {running} ({kind}) is under way since {since}")]
+    Busy {
+        /// The one that asks.
+        asked: OperationId,
+        /// The one under way.
+        running: OperationId,
+        /// Its order's kind.
+        kind: String,
+        /// When it was accepted.
+        since: Timestamp,
+    },
+    /// Its lease has gone to another since: a later number was seen here (I1).
+    #[error("begin {asked}: its lease number {given} is older than {highest}, which was seen here")]
+    StaleFence {
+        /// The one that asks.
+        asked: OperationId,
+        /// Its number.
+        given: u64,
+        /// The highest that was seen.
+        highest: u64,
+    },
+    /// The id was used for another order.
+    #[error("begin {asked} as {kind}: that id was used for {before}")]
+    OtherOrder {
+        /// The one that asks.
+        asked: OperationId,
+        /// Its order's kind.
+        kind: String,
+        /// The kind that the id was used for.
+        before: String,
+    },
+}
+
+impl Ledger {
+    /// A ledger of what the journal tells: ended operations, oldest first, and the highest fence.
+    pub fn of_past(
+        highest_fence: Option<Fence>,
+        ended: impl IntoIterator<Item = OperationStatus>,
+    ) -> Self {
+        let mut ledger = Self {
+            highest_fence,
+            ..Self::default()
+        };
+        ended.into_iter().for_each(|status| ledger.remember(status));
+        ledger
+    }
+
+    /// Whether an instruction may begin, was given before, or is refused.
+    pub fn admit(&self, instruction: &Instruction) -> Result<Admission, Rejection> {
+        let asked = &instruction.id;
+        if let Some(known) = self.status(asked) {
+            if known.kind != instruction.order.kind() {
+                return Err(Rejection::OtherOrder {
+                    asked: asked.clone(),
+                    kind: instruction.order.kind().to_owned(),
+                    before: known.kind.clone(),
+                });
+            }
+            return Ok(Admission::Same(known.clone()));
+        }
+        if let (Some(given), Some(highest)) = (instruction.fence, self.highest_fence)
+            && given < highest
+        {
+            return Err(Rejection::StaleFence {
+                asked: asked.clone(),
+                given: given.0,
+                highest: highest.0,
+            });
+        }
+        match &self.current {
+            Some(running) => Err(Rejection::Busy {
+                asked: asked.clone(),
+                running: running.id.clone(),
+                kind: running.kind.clone(),
+                since: running.accepted,
+            }),
+            None => Ok(Admission::New),
+        }
+    }
+
+    /// An operation is under way from now on.
+    pub fn begin(&mut self, status: OperationStatus, fence: Option<Fence>) {
+        self.highest_fence = self.highest_fence.max(fence);
+        self.current = Some(status);
+    }
+
+    /// Takes in what the operation under way says of itself.
+    pub fn apply(&mut self, event: &ReportEvent) {
+        let Some(status) = &mut self.current else {
+            return;
+        };
+        match event {
+            // Place 0: the plan stands and its first step has not begun.
+            ReportEvent::Planned { steps } => {
+                let of = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+                status.step = steps.first().map(|first| (0, of, first.clone()));
+            }
+            ReportEvent::Started { index, step } => {
+                let of = status.step.as_ref().map_or(*index, |(_, of, _)| *of);
+                status.step = Some((*index, of, step.clone()));
+                status.waiting = None;
+            }
+            ReportEvent::Waiting(waiting) => status.waiting = Some(waiting.clone()),
+            ReportEvent::Finished { .. } => status.waiting = None,
+            ReportEvent::Ended(outcome) => self.end(outcome.clone()),
+        }
+    }
+
+    /// The step waits no more.
+    pub fn resumed(&mut self) {
+        if let Some(status) = &mut self.current {
+            status.waiting = None;
+        }
+    }
+
+    /// The operation under way.
+    pub const fn current(&self) -> Option<&OperationStatus> {
+        self.current.as_ref()
+    }
+
+    /// The operation of that id, under way or ended.
+    pub fn status(&self, id: &OperationId) -> Option<&OperationStatus> {
+        self.all().find(|status| status.id == *id)
+    }
+
+    /// All that is remembered, newest first.
+    pub fn all(&self) -> impl Iterator<Item = &OperationStatus> {
+        self.current.iter().chain(self.ended.iter().rev())
+    }
+
+    /// The highest fence that was seen.
+    pub const fn highest_fence(&self) -> Option<Fence> {
+        self.highest_fence
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(mut status) = self.current.take() {
+            status.waiting = None;
+            status.outcome = Some(outcome);
+            self.remember(status);
+        }
+    }
+
+    fn remember(&mut self, status: OperationStatus) {
+        self.ended.push_back(status);
+        if self.ended.len() > REMEMBERED {
+            self.ended.pop_front();
+        }
+    }
+}
