@@ -72,11 +72,7 @@ impl<H> Clone for Operations<H> {
 
 impl<H: Host> Operations<H> {
     /// Opens the journal. Call [`Operations::recover`] next, before any instruction is taken.
-    pub async fn open(
-        host: Arc<H>,
-        paths: Paths,
-        node: NodeContext,
-    ) -> Result<Self, JournalError> {
+    pub async fn open(host: Arc<H>, paths: Paths, node: NodeContext) -> Result<Self, JournalError> {
         let folder: PathBuf = paths.journal();
         let (journal, past) = Journal::open(Arc::clone(&host), folder).await?;
         for note in &past.notes {

@@ -24,7 +24,11 @@ pub struct Line {
 
 /// What a line says. Names and outcomes only: no step's data, no credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "entry",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
 pub enum Entry {
     /// An instruction was taken on.
     Accepted {

@@ -106,7 +106,12 @@ impl Past {
     /// Applies a change to the operation of that id. A line about an operation whose first line was lost to damage says
     /// nothing that can be used.
     fn with(&mut self, id: &OperationId, change: impl FnOnce(&mut PastOperation)) {
-        if let Some(found) = self.operations.iter_mut().rev().find(|found| found.id == *id) {
+        if let Some(found) = self
+            .operations
+            .iter_mut()
+            .rev()
+            .find(|found| found.id == *id)
+        {
             change(found);
         }
     }

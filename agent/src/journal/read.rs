@@ -31,13 +31,19 @@ impl Reading {
     /// What an operator should know of the file.
     pub(super) fn notes(&self, file: &str) -> Vec<String> {
         let torn = self.torn.map(|place| {
-            format!("{file}: line {place} was being written when the agent or the power went; cut off")
+            format!(
+                "{file}: line {place} was being written when the agent or the power went; cut off"
+            )
         });
         let damaged = self.damaged.iter().map(|place| {
-            format!("{file}: line {place} is damaged; the file is kept aside, its good lines are used")
+            format!(
+                "{file}: line {place} is damaged; the file is kept aside, its good lines are used"
+            )
         });
         let newer = self.newer.iter().map(|(place, version)| {
-            format!("{file}: line {place} is of version {version}, written by a later agent; not used")
+            format!(
+                "{file}: line {place} is of version {version}, written by a later agent; not used"
+            )
         });
         torn.into_iter().chain(damaged).chain(newer).collect()
     }

@@ -57,11 +57,11 @@ async fn what_was_recorded_is_known_after_a_restart() {
     let unfinished: Vec<_> = past.unfinished().collect();
     assert_eq!(unfinished.len(), 1);
     assert_eq!(unfinished[0].id, id("b"));
+    assert_eq!(unfinished[0].step, Some((1, 0, "swap-off".to_owned())));
     assert_eq!(
-        unfinished[0].step,
-        Some((1, 0, "swap-off".to_owned()))
+        past.operation(&id("a")).unwrap().outcome,
+        Some(Outcome::Succeeded)
     );
-    assert_eq!(past.operation(&id("a")).unwrap().outcome, Some(Outcome::Succeeded));
     assert!(past.notes.is_empty());
 }
 
@@ -89,7 +89,10 @@ async fn damage_in_the_middle_is_named_and_kept_aside() {
     let folder = tempfile::tempdir().unwrap();
     let (mut journal, _) = open(folder.path()).await;
     for number in 0..3 {
-        journal.record(accepted(&format!("op-{number}"), number)).await.unwrap();
+        journal
+            .record(accepted(&format!("op-{number}"), number))
+            .await
+            .unwrap();
     }
     let whole = std::fs::read(current(folder.path())).unwrap();
     let mut bytes = whole.clone();
@@ -100,7 +103,11 @@ async fn damage_in_the_middle_is_named_and_kept_aside() {
     let (_, past) = open(folder.path()).await;
     let ids: Vec<_> = past.operations.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["op-0", "op-2"]);
-    assert!(past.notes[0].contains("line 2 is damaged"), "{:?}", past.notes);
+    assert!(
+        past.notes[0].contains("line 2 is damaged"),
+        "{:?}",
+        past.notes
+    );
     let aside = folder.path().join("journal/journal.damaged-1");
     assert_eq!(std::fs::read(aside).unwrap(), bytes);
     assert!(open(folder.path()).await.1.notes.is_empty());
@@ -125,7 +132,10 @@ async fn a_grown_file_is_rotated_and_nothing_is_read_twice() {
     std::fs::write(current(folder.path()), &before).unwrap();
     assert_eq!(open(folder.path()).await.1.operations.len(), 1);
     std::fs::write(current(folder.path()), after).unwrap();
-    assert_eq!(show(&*journal.host, &journal.folder).await.unwrap().len(), 3);
+    assert_eq!(
+        show(&*journal.host, &journal.folder).await.unwrap().len(),
+        3
+    );
 }
 
 #[test]
@@ -145,13 +155,31 @@ fn a_journal_of_version_1_still_reads() {
     assert!(reading.is_whole());
     let mut past = Past::default();
     reading.lines.iter().for_each(|line| past.apply(line));
-    insta::assert_debug_snapshot!(past.operations.iter().map(|one| (one.id.as_str(), one.kind.as_str(), one.done.len(), &one.step, one.outcome.is_some())).collect::<Vec<_>>());
+    insta::assert_debug_snapshot!(
+        past.operations
+            .iter()
+            .map(|one| (
+                one.id.as_str(),
+                one.kind.as_str(),
+                one.done.len(),
+                &one.step,
+                one.outcome.is_some()
+            ))
+            .collect::<Vec<_>>()
+    );
     assert_eq!(past.highest_fence, Some(Fence(12)));
 }
 
 #[test]
 fn bytes_that_are_no_journal_read_as_nothing() {
-    for bytes in [&b""[..], b"\n\n\n", &[0; 4096], &[0xff; 77], b"{}\n", b"\r\n{"] {
+    for bytes in [
+        &b""[..],
+        b"\n\n\n",
+        &[0; 4096],
+        &[0xff; 77],
+        b"{}\n",
+        b"\r\n{",
+    ] {
         assert!(read(bytes).lines.is_empty());
         fuzz_journal(bytes);
     }

@@ -53,7 +53,10 @@ impl<H: Host> Operations<H> {
             outcome: outcome.clone(),
         };
         if let Err(error) = self.record(ended).await {
-            tracing::error!("failed to {}; the next start will look again", chain(&error));
+            tracing::error!(
+                "failed to {}; the next start will look again",
+                chain(&error)
+            );
         }
         self.tell(ReportEvent::Ended(outcome));
     }
@@ -90,24 +93,50 @@ impl<H: Host> Operations<H> {
         plan: Plan,
         done: &mut Done,
     ) -> Result<(), Outcome> {
-        let steps: Vec<String> = plan.steps.iter().map(|step| step.name().to_owned()).collect();
+        let steps: Vec<String> = plan
+            .steps
+            .iter()
+            .map(|step| step.name().to_owned())
+            .collect();
         let of = steps.len();
         let id = &instruction.id;
-        self.note("plan", done, Entry::Planned { id: id.clone(), steps: steps.clone() }).await?;
+        self.note(
+            "plan",
+            done,
+            Entry::Planned {
+                id: id.clone(),
+                steps: steps.clone(),
+            },
+        )
+        .await?;
         self.tell(ReportEvent::Planned { steps });
         for (index, step) in (1..).zip(&plan.steps) {
             let name = step.name().to_owned();
-            let begun = Entry::Started { id: id.clone(), index, step: name.clone() };
+            let begun = Entry::Started {
+                id: id.clone(),
+                index,
+                step: name.clone(),
+            };
             self.note(&name, done, begun).await?;
-            self.tell(ReportEvent::Started { index, step: name.clone() });
+            self.tell(ReportEvent::Started {
+                index,
+                step: name.clone(),
+            });
             let span = tracing::info_span!("step", index, of, name);
             self.run_step(instruction, step)
                 .instrument(span)
                 .await
                 .map_err(|error| done.failed(&name, &error))?;
-            let ended = Entry::Finished { id: id.clone(), index, step: name.clone() };
+            let ended = Entry::Finished {
+                id: id.clone(),
+                index,
+                step: name.clone(),
+            };
             self.note(&name, done, ended).await?;
-            self.tell(ReportEvent::Finished { index, step: name.clone() });
+            self.tell(ReportEvent::Finished {
+                index,
+                step: name.clone(),
+            });
             done.0.push(name);
         }
         Ok(())
@@ -194,7 +223,10 @@ impl Done {
 /// What was observed and wanted, in one line.
 fn checks(findings: &[Finding]) -> String {
     let each = findings.iter().map(|finding| {
-        format!("{}: {} (wanted: {})", finding.check, finding.observed, finding.wanted)
+        format!(
+            "{}: {} (wanted: {})",
+            finding.check, finding.observed, finding.wanted
+        )
     });
     each.collect::<Vec<_>>().join("; ")
 }
