@@ -39,6 +39,19 @@ pub fn survey(payload: &[u8]) -> Result<Survey, Malformed> {
     Ok(Survey { header, members })
 }
 
+/// A payload as foca would make it: for what the detector says beside foca.
+pub fn payload(header: &Header<MemberId>, members: &[Member<MemberId>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    encode_header(header, &mut out);
+    if !members.is_empty() {
+        out.put_u16(u16::try_from(members.len()).unwrap_or(u16::MAX));
+        for member in members.iter().take(usize::from(u16::MAX)) {
+            encode_member(member, &mut out);
+        }
+    }
+    out
+}
+
 /// Appends identity, incarnation and state: 26 bytes with IPv4.
 pub fn encode_member(member: &Member<MemberId>, out: &mut impl BufMut) {
     member.id().encode(out);

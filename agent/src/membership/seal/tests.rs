@@ -44,9 +44,9 @@ fn a_sealed_datagram_opens_once_with_sender_and_time() {
     let (mut sealer, mut opener) = (sealer(1), opener());
     let datagram = sealer.seal(&payload(1), at(5)).unwrap();
     assert_eq!(datagram.len(), HEADER_LEN + SENT_LEN + 4 + TAG_LEN);
-    let opened = opener.open(&datagram, at(6)).unwrap();
+    let taken = opener.open(&datagram, at(6)).unwrap();
     assert_eq!(
-        (opened.sender, opened.sent_ms, opened.payload),
+        (taken.sender, taken.sent_ms, taken.payload),
         (A, at(5).wall_ms, payload(1))
     );
     assert_eq!(opener.open(&datagram, at(6)), Err(Rejection::Replayed));

@@ -1,0 +1,140 @@
+//! The state exchange: what this node has by parts, what it takes from a peer, and what the peer lacks.
+
+use std::collections::{HashMap, HashSet};
+
+use foca::{Member, State};
+
+use super::Core;
+use crate::membership::clock::Now;
+use crate::membership::exchange::{Exchange, PARTS, Portion, canonical, member_hash, record_hash};
+use crate::membership::identity::MemberId;
+use crate::membership::record::{Record, Stamp, Subject};
+use crate::membership::wire::Malformed;
+
+impl Core {
+    /// The question that starts an exchange.
+    pub fn compare(&self) -> Vec<u8> {
+        Exchange::Compare(self.hashes()).encode()
+    }
+
+    /// Answers a peer's message: its question with the parts that differ, its state with nothing.
+    pub fn answer(&mut self, message: &[u8], now: Now) -> Result<Vec<u8>, Malformed> {
+        let portion = match Exchange::decode(message)? {
+            Exchange::Compare(theirs) => {
+                let mut parts = 0;
+                for (part, (ours, theirs)) in self.hashes().iter().zip(theirs).enumerate() {
+                    parts |= u16::from(*ours != theirs) << part;
+                }
+                self.portion(parts)
+            }
+            Exchange::Tell(told) => {
+                self.merge(told, now);
+                Portion::default()
+            }
+        };
+        Ok(Exchange::Tell(portion).encode())
+    }
+
+    /// Takes a peer's answer to [`Core::compare`]; what the peer lacks is to be sent to it, if anything.
+    pub fn take_answer(&mut self, answer: &[u8], now: Now) -> Result<Option<Vec<u8>>, Malformed> {
+        let Exchange::Tell(told) = Exchange::decode(answer)? else {
+            return Err(Malformed::Range("kind"));
+        };
+        let parts = told.parts;
+        let has: HashSet<u64> = told.members.iter().map(member_hash).collect();
+        let stamps: HashMap<Subject, Stamp> = told
+            .records
+            .iter()
+            .map(|record| (record.subject, record.stamp))
+            .collect();
+        self.merge(told, now);
+        self.synced = true;
+        let mut lacks = self.portion(parts);
+        lacks
+            .members
+            .retain(|member| !has.contains(&member_hash(member)));
+        lacks.records.retain(|record| {
+            let theirs = stamps.get(&record.subject);
+            theirs.is_none_or(|stamp| *stamp < record.stamp)
+        });
+        Ok((!lacks.is_empty()).then(|| Exchange::Tell(lacks).encode()))
+    }
+
+    /// Takes members and records. What it holds of this node itself foca answers as it would any gossip.
+    fn merge(&mut self, told: Portion, now: Now) {
+        let room = self
+            .settings
+            .member_limit
+            .saturating_sub(self.swim.iter_membership_state().len());
+        let mut added = 0;
+        let wanted: Vec<Member<MemberId>> = told
+            .members
+            .into_iter()
+            .filter(|member| {
+                let own = member.id().node == self.swim.identity().node;
+                if own || self.table.row(member.id().node).is_some() {
+                    return true;
+                }
+                // Who was forgotten as long down must not go from node to node forever; a joiner takes it once.
+                let news = member.state() != State::Down || !self.synced;
+                added += usize::from(news);
+                news && added <= room
+            })
+            .collect();
+        // Encoding a member of ours cannot fail, which is foca's only error here.
+        let _ = self
+            .swim
+            .apply_many(wanted.into_iter(), false, &mut self.effects);
+        self.records.with(|records| {
+            for record in told.records {
+                // A record that does not read is left out; the others are not its fault.
+                let _ = records.take(record);
+            }
+        });
+        self.counters.exchanges += 1;
+        self.settle(now, None);
+    }
+
+    fn hashes(&self) -> [u64; PARTS] {
+        let mut hashes = [0; PARTS];
+        for member in self.told_members() {
+            hashes[member.id().node.bucket()] ^= member_hash(&member);
+        }
+        self.records.with(|records| {
+            for record in records.iter() {
+                hashes[record.subject.node.bucket()] ^= record_hash(record);
+            }
+        });
+        hashes
+    }
+
+    fn told_members(&self) -> impl Iterator<Item = Member<MemberId>> {
+        let own = Member::new(
+            *self.swim.identity(),
+            self.effects.incarnation,
+            State::Alive,
+        );
+        let own = (!self.left).then_some(own);
+        self.swim.iter_membership_state().map(canonical).chain(own)
+    }
+
+    fn portion(&self, parts: u16) -> Portion {
+        let within = |part: usize| parts & (1 << part) != 0;
+        let members = self
+            .told_members()
+            .filter(|member| within(member.id().node.bucket()))
+            .collect();
+        let records: Vec<Record> = self.records.with(|records| {
+            records
+                .iter()
+                .filter(|record| within(record.subject.node.bucket()))
+                .cloned()
+                .collect()
+        });
+        Portion {
+            parts,
+            members,
+            records,
+        }
+    }
+}
