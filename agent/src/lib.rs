@@ -2,6 +2,7 @@
 //! `hactl-node-plan`.
 
 pub mod api;
+pub mod bundle;
 pub mod cli;
 pub mod daemon;
 pub mod etcd;
