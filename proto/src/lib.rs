@@ -20,6 +20,7 @@ pub mod secret;
 pub mod spec;
 pub mod standing;
 pub mod status;
+pub mod subject;
 pub mod version;
 #[cfg(feature = "wire")]
 pub mod wire;

@@ -1,0 +1,131 @@
+//! What the services hand on to: one trait a concern, implemented by the part of the daemon that has it.
+//!
+//! A service has parsed the request and the server has checked the caller's role before any of these is called.
+
+use std::sync::Arc;
+
+use hactl_proto::Timestamp;
+use hactl_proto::finding::Finding;
+use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::join::{Admission, Applicant};
+use hactl_proto::journal::JournalEntry;
+use hactl_proto::member::MemberView;
+use hactl_proto::name::NodeName;
+use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
+use hactl_proto::secret::Secret;
+use hactl_proto::standing::{
+    GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
+};
+use hactl_proto::status::NodeStatus;
+use tokio::sync::mpsc::Receiver;
+
+use super::caller::Caller;
+use super::failure::Failure;
+
+/// What this node is and how it is. Nothing here changes it.
+#[tonic::async_trait]
+pub trait Observation: Send + Sync + 'static {
+    /// The node's status, from what is known already.
+    async fn status(&self) -> Result<NodeStatus, Failure>;
+    /// Runs every check now and says when.
+    async fn inspect(&self) -> Result<(Vec<Finding>, Timestamp), Failure>;
+    /// The journal's entries, oldest first; of one operation, or of all; the newest `last` of them where given.
+    async fn journal(
+        &self,
+        operation: Option<OperationId>,
+        last: Option<usize>,
+    ) -> Result<Vec<JournalEntry>, Failure>;
+}
+
+/// The gate of operations: one at a time.
+#[tonic::async_trait]
+pub trait Operations: Send + Sync + 'static {
+    /// Accepts the instruction and tells its story from the beginning, to the end event. A receiver that is dropped does
+    /// not end the operation. [`Failure::Running`] while another one runs.
+    async fn execute(&self, instruction: Instruction) -> Result<Receiver<ReportEvent>, Failure>;
+    /// The operation of that id; without one the operation under way, else the last.
+    async fn operation(&self, id: Option<OperationId>) -> Result<Option<OperationStatus>, Failure>;
+}
+
+/// Who lives, as this node believes it.
+#[tonic::async_trait]
+pub trait Membership: Send + Sync + 'static {
+    /// This node's name and its view of every member, itself included.
+    async fn members(&self) -> Result<(NodeName, Vec<MemberView>), Failure>;
+    /// Merges a peer's encoded state and answers with this node's: version of the encoding, then the bytes.
+    async fn exchange(
+        &self,
+        peer: &NodeName,
+        version: u32,
+        state: Vec<u8>,
+    ) -> Result<(u32, Vec<u8>), Failure>;
+}
+
+/// This node's standing in the first boot. Answers are durable before they are given.
+#[tonic::async_trait]
+pub trait Bootstrap: Send + Sync + 'static {
+    /// What the node says of itself.
+    async fn standing(&self) -> Result<StandingAnswer, Failure>;
+    /// A control plane asks for this node's grant.
+    async fn request_grant(
+        &self,
+        caller: &NodeName,
+        request: GrantRequest,
+    ) -> Result<GrantVerdict, Failure>;
+    /// A control plane says that there is a cluster.
+    async fn announce_member(
+        &self,
+        caller: &NodeName,
+        announcement: MemberAnnouncement,
+    ) -> Result<Result<(), GrantRefusal>, Failure>;
+    /// The operator raises the epoch.
+    async fn override_grant(&self, word: Override) -> Result<Result<(), GrantRefusal>, Failure>;
+}
+
+/// A member of the Kubernetes cluster lets others join through it.
+#[tonic::async_trait]
+pub trait Sponsor: Send + Sync + 'static {
+    /// Tells what it waits for, then admits; the channel closes after [`Admission::Admitted`] or an error. The applicant's
+    /// name and role are those of the caller's certificate.
+    async fn admit(
+        &self,
+        applicant: Applicant,
+    ) -> Result<Receiver<Result<Admission, Failure>>, Failure>;
+    /// The joiner's outcome: verify, remove what was minted, let the lease go.
+    async fn complete(&self, node: NodeName, outcome: Outcome) -> Result<(), Failure>;
+}
+
+/// How nodes get certificates from this one. Only control planes can.
+#[tonic::async_trait]
+pub trait Enrolment: Send + Sync + 'static {
+    /// A worker without a certificate shows its token. Answers with the chain, PEM.
+    async fn enrol(&self, token: Secret, csr: &str, node: NodeName) -> Result<String, Failure>;
+    /// A worker with a certificate wants the next one. Answers with the chain, PEM.
+    async fn renew(&self, caller: &Caller, csr: &str) -> Result<String, Failure>;
+}
+
+/// Credentials that kubeadm made on this node.
+#[tonic::async_trait]
+pub trait Kubeconfig: Send + Sync + 'static {
+    /// `/etc/kubernetes/admin.conf`.
+    async fn kubeconfig(&self) -> Result<Secret, Failure>;
+}
+
+/// All of them, as the daemon wires them up.
+#[derive(Clone)]
+pub struct Duties {
+    /// Status, doctor, journal.
+    pub observation: Arc<dyn Observation>,
+    /// The gate.
+    pub operations: Arc<dyn Operations>,
+    /// Gossip's table.
+    pub membership: Arc<dyn Membership>,
+    /// Standing and grants.
+    pub bootstrap: Arc<dyn Bootstrap>,
+    /// Joins.
+    pub sponsor: Arc<dyn Sponsor>,
+    /// Certificates.
+    pub enrolment: Arc<dyn Enrolment>,
+    /// admin.conf.
+    pub kubeconfig: Arc<dyn Kubeconfig>,
+}
