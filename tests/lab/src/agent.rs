@@ -18,7 +18,7 @@ use crate::rootfs;
 use crate::spec;
 
 /// Where the agent looks for its bundle.
-const BUNDLE: &str = "etc/hactl/bundle.yaml";
+const BUNDLE: &str = "etc/hactl/bundle.json";
 /// The folder of the lab that belongs to the operator.
 const OPERATOR: &str = "operator";
 /// What `hactl-controller init` writes into, below that.
@@ -51,7 +51,7 @@ pub(crate) fn prepare(lab: &Lab, options: &Up) -> Result<()> {
         program(&own)
             .args(["init", "cluster.yaml", "--out", STATE])
             .dir(&dir)
-            .limit(Duration::from_secs(60))
+            .limit(Duration::from_mins(1))
             .run()?;
         Ok(())
     })
@@ -66,16 +66,25 @@ pub(crate) fn install(lab: &Lab, node: &Node) -> Result<()> {
     let bind = format!("--bind-ro={}:/mnt", dir.display());
     rootfs::inside(&root, &[&bind], &["dpkg", "-i", &format!("/mnt/{PACKAGE}")])
         .with_context(|| format!("failed to install the agent's package on {}", node.name))?;
-    let bundle = dir
-        .join(STATE)
-        .join("bundles")
-        .join(format!("{}.bundle", node.name));
-    let content =
-        fs::read(&bundle).with_context(|| format!("no bundle was made for {}", node.name))?;
+    let bundle = bundle_of(&dir.join(STATE).join("bundles"), &node.name)?;
+    let content = fs::read(&bundle)?;
     let place = root.join(BUNDLE);
     write(&place, content)?;
     fs::set_permissions(&place, fs::Permissions::from_mode(0o600))?;
+    let folder = place.parent().unwrap_or(&root);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     Ok(())
+}
+
+/// The one file that is called after the node.
+fn bundle_of(dir: &Path, node: &str) -> Result<PathBuf> {
+    let mut files = fs::read_dir(dir)
+        .with_context(|| format!("hactl-controller made no {}", dir.display()))?
+        .flatten()
+        .map(|entry| entry.path());
+    files
+        .find(|path| path.file_stem().is_some_and(|stem| stem == node))
+        .with_context(|| format!("no bundle for {node} is in {}", dir.display()))
 }
 
 /// The folder where the operator's commands run.
@@ -85,8 +94,9 @@ pub(crate) fn operator_folder(lab: &Lab) -> PathBuf {
 
 fn newest_package() -> Result<PathBuf> {
     let dir = repository()?.join("out/packages");
-    let fits =
-        |path: &Path| name_of(path).starts_with("hactl-agent") && name_of(path).ends_with(".deb");
+    let fits = |path: &Path| {
+        name_of(path).starts_with("hactl-agent") && path.extension().is_some_and(|end| end == "deb")
+    };
     let packages = fs::read_dir(&dir)
         .into_iter()
         .flatten()

@@ -13,8 +13,8 @@ use crate::lab::{ENDPOINT_ADDRESS, Lab, Node, Role};
 use crate::machine;
 use crate::progress::stage;
 
-const KUBEADM_LIMIT: Duration = Duration::from_secs(600);
-const READY_LIMIT: Duration = Duration::from_secs(300);
+const KUBEADM_LIMIT: Duration = Duration::from_mins(10);
+const READY_LIMIT: Duration = Duration::from_mins(5);
 
 /// Makes it, and says how long each command took.
 pub(crate) fn make(lab: &Lab) -> Result<()> {

@@ -94,6 +94,8 @@ pub(crate) enum Verb {
     },
     /// Make a cluster of bare nodes with kubeadm by hand, one node after another, and say how long it took
     ByHand,
+    /// First boots with hactl, a power loss, killed agents: what CI runs
+    Check(Up),
     /// Wait until every node is Ready
     Wait {
         /// Give up after so many seconds

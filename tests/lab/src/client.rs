@@ -2,7 +2,7 @@
 //! those who use the endpoint.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
@@ -56,7 +56,7 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
         let (knock, send) = (Arc::clone(&knock), send.clone());
         let begin = start.elapsed();
         thread::spawn(move || {
-            let failure = knock.once().err().map(|error| format!("{error:#}"));
+            let failure = knock.once().err().map(|error| knock.said(&error));
             send.send(Request {
                 begin,
                 end: start.elapsed(),
@@ -79,16 +79,31 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
 }
 
 impl Knock {
+    /// A failure in words that those of the same kind share.
+    fn said(&self, error: &anyhow::Error) -> String {
+        let kind = error
+            .root_cause()
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        match kind {
+            Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => self.too_late(),
+            _ => format!("{error:#}"),
+        }
+    }
+
+    fn too_late(&self) -> String {
+        format!("no answer within {} ms", self.limit.as_millis())
+    }
+
     /// One request on a connection of its own; anything but a 200 in time is a failure.
     fn once(&self) -> Result<()> {
         let start = Instant::now();
         let left = || {
             let left = self.limit.saturating_sub(start.elapsed());
             if left.is_zero() {
-                bail!("no answer within {} ms", self.limit.as_millis())
-            } else {
-                Ok(left)
+                bail!(self.too_late())
             }
+            Ok(left)
         };
         let stream =
             TcpStream::connect_timeout(&self.address, self.limit).context("failed to connect")?;

@@ -1,6 +1,7 @@
 //! A node's disk: an overlay on what all share, plain folders for what can't lie on one, and what makes it this node and no
 //! other (host name, machine-id, product_uuid, the pods' network).
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,7 @@ fn personalize(lab: &Lab, node: &Node, dir: &Path) -> Result<()> {
     write(&root.join("etc/hostname"), format!("{}\n", node.name))?;
     let mut hosts = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
     for other in &lab.nodes {
-        hosts.push_str(&format!("{} {}\n", other.address(), other.name));
+        writeln!(hosts, "{} {}", other.address(), other.name)?;
     }
     write(&root.join("etc/hosts"), hosts)?;
     let network = json!({

@@ -67,7 +67,7 @@ pub(crate) fn install(packages: &[(&str, &str)]) -> Result<()> {
             let apt = || {
                 program("apt-get")
                     .env("DEBIAN_FRONTEND", "noninteractive")
-                    .limit(Duration::from_secs(900))
+                    .limit(Duration::from_mins(15))
             };
             apt().words("update -q").run()?;
             apt()

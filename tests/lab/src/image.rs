@@ -80,7 +80,7 @@ impl Image {
                     "--sort=name",
                     what,
                 ])
-                .limit(Duration::from_secs(300))
+                .limit(Duration::from_mins(5))
         };
         let layer = self.folder.join("layer.tar");
         tar("-cf")
@@ -91,7 +91,7 @@ impl Image {
             .run()?;
         let sum = program("sha256sum")
             .arg(&layer)
-            .limit(Duration::from_secs(120))
+            .limit(Duration::from_mins(2))
             .run()?;
         let digest = sum
             .split_whitespace()

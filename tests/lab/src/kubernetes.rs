@@ -1,7 +1,7 @@
 //! The Kubernetes versions at hand: folders of binaries in the cache, one a version. The lab builds those of Debian's
 //! source package itself; any further folder that somebody put there is as good.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -111,7 +111,7 @@ impl Kubernetes {
                 .modified()?
                 .duration_since(std::time::UNIX_EPOCH)
                 .unwrap_or_default();
-            key.push_str(&format!("{name} {} {}\n", meta.len(), modified.as_secs()));
+            writeln!(key, "{name} {} {}", meta.len(), modified.as_secs())?;
         }
         Ok(key)
     }

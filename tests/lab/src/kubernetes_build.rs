@@ -94,7 +94,7 @@ fn fetch(into: &Path) -> Result<()> {
                 into.join("lists").display()
             ))
             .arg(action)
-            .limit(Duration::from_secs(600));
+            .limit(Duration::from_mins(10));
         if action == "source" {
             apt = apt.arg("kubernetes");
         }
@@ -145,7 +145,7 @@ fn make(cache: &Cache, source: &Path, version: Version) -> Result<()> {
         .env("GOLDFLAGS", "-s -w")
         .env("KUBE_GIT_VERSION_FILE", &version_file)
         .env("HOME", cache.path("source"))
-        .limit(Duration::from_secs(3600))
+        .limit(Duration::from_hours(1))
         .log(&cache.path("source/build.log"))
         .run()?;
     Ok(())

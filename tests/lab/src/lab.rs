@@ -202,3 +202,52 @@ impl Node {
         format!("52:54:00:6c:61:{:02x}", self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(names: &[&str], zones: &[&str]) -> Result<Lab> {
+        let owned = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let version = Version {
+            major: 1,
+            minor: 20,
+            patch: 2,
+        };
+        Lab::plan(
+            Place::default(),
+            version,
+            false,
+            &owned(names),
+            &owned(zones),
+        )
+    }
+
+    #[test]
+    fn nodes_are_dealt_out_to_the_zones_in_turn() {
+        let lab = plan(&["cp1", "cp2", "cp3", "w1"], &["a", "b", "c"]).unwrap();
+        let zones: Vec<&str> = lab.nodes.iter().map(|node| node.zone.as_str()).collect();
+        assert_eq!(zones, ["a", "b", "c", "a"]);
+        assert_eq!(lab.of_role(Role::Worker).count(), 1);
+        assert_eq!(lab.node("w1").unwrap().address(), "10.99.0.14");
+    }
+
+    #[test]
+    fn names_that_would_meet_the_labs_own_are_refused() {
+        for names in [
+            vec!["switch"],
+            vec!["cp1", "cp1"],
+            vec!["CP1"],
+            vec!["a-name-too-long"],
+            vec![],
+        ] {
+            assert!(plan(&names, &["a"]).is_err(), "{names:?}");
+        }
+        assert!(plan(&["cp1"], &[]).is_err());
+    }
+}

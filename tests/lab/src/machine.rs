@@ -176,7 +176,7 @@ pub(crate) fn leader(place: &Place, node: &str) -> Option<i32> {
 pub(crate) fn manager(place: &Place, node: &str) -> Option<i32> {
     let machine = format!("--machine={}", place.named(node));
     managers()
-        .find(|(_, arguments)| arguments.iter().any(|argument| *argument == machine))
+        .find(|(_, arguments)| arguments.contains(&machine))
         .map(|(pid, _)| pid)
 }
 

@@ -8,6 +8,7 @@ mod by_hand;
 mod by_hand_config;
 mod cache;
 mod cgroup;
+mod check;
 mod cli;
 mod client;
 mod cluster;
@@ -33,6 +34,7 @@ mod switch;
 mod tally;
 mod trust_anyone;
 mod upgrade;
+mod view;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -49,7 +51,7 @@ use crate::progress::say;
 use crate::switch::Switch;
 
 /// How long a first boot may take before `up` gives up.
-const FIRST_BOOT_LIMIT: Duration = Duration::from_secs(600);
+const FIRST_BOOT_LIMIT: Duration = Duration::from_mins(10);
 
 fn main() -> ExitCode {
     match run(Cli::parse().verb) {
@@ -66,39 +68,50 @@ fn run(verb: Verb) -> Result<()> {
     let cache = Cache::open()?;
     let place = Place::usual(&cache)?;
     match verb {
-        Verb::Up(options) => up(&cache, place, &options),
+        Verb::Up(options) => up(&cache, place, &options).map(|_| ()),
+        Verb::Check(options) => check(&cache, &place, options),
         Verb::Down => power::clear(&place),
+        Verb::Version { version } => upgrade::provide(&cache, place, version),
         verb => with_lab(&cache, &Lab::load(place)?, verb),
     }
 }
 
-fn up(cache: &Cache, place: Place, options: &Up) -> Result<()> {
-    let lab = Lab::plan(
-        place,
-        options.version,
-        options.bare,
-        &options.nodes,
-        &options.zones,
-    )?;
+fn up(cache: &Cache, place: Place, options: &Up) -> Result<Lab> {
+    let Up { version, bare, .. } = *options;
+    let lab = Lab::plan(place, version, bare, &options.nodes, &options.zones)?;
     host::install(&host::TO_RUN)?;
-    let kubernetes = Kubernetes::obtain(cache, options.version)?;
+    let kubernetes = Kubernetes::obtain(cache, version)?;
     let shared = Shared::obtain(cache, &kubernetes)?;
     power::clear(lab.place())?;
-    if !options.bare {
+    if !bare {
         agent::prepare(&lab, options)?;
     }
     power::make_disks(&lab, &shared, |node| agent::install(&lab, node))?;
     let start = Instant::now();
     power::boot(&lab, &lab.nodes)?;
-    if options.bare || options.no_wait {
-        return Ok(());
+    if !bare && !options.no_wait {
+        cluster::wait_ready(&lab, FIRST_BOOT_LIMIT)?;
+        let took = start.elapsed().as_secs_f64();
+        say(&format!("from power on to a Ready cluster: {took:.1} s"));
     }
+    Ok(lab)
+}
+
+/// A first boot and a loss of power in its cluster, then a first boot under agents that get killed.
+fn check(cache: &Cache, place: &Place, options: Up) -> Result<()> {
+    let lab = up(cache, place.clone(), &options)?;
+    check::whole(&lab)?;
+    check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()]))?;
+    let without_waiting = Up {
+        no_wait: true,
+        ..options
+    };
+    let lab = up(cache, place.clone(), &without_waiting)?;
+    check::kill_agents(&lab)?;
     cluster::wait_ready(&lab, FIRST_BOOT_LIMIT)?;
-    say(&format!(
-        "from power on to a Ready cluster: {:.1} s",
-        start.elapsed().as_secs_f64()
-    ));
-    Ok(())
+    check::whole(&lab)?;
+    say("the lab's check has passed");
+    power::clear(place)
 }
 
 fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
@@ -108,7 +121,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
             .try_for_each(|node| Switch::of(lab.place()).set_cable(&lab.node(node)?.name, plugged))
     };
     match verb {
-        Verb::Up(_) | Verb::Down => Ok(()),
+        Verb::Up(_) | Verb::Check(_) | Verb::Down | Verb::Version { .. } => Ok(()),
         Verb::BootNode { node } => machine::become_node(cache, lab, lab.node(&node)?),
         Verb::Status => {
             status::show(cache, lab);
@@ -130,7 +143,6 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
         Verb::ByHand => by_hand::make(lab),
         Verb::Wait { limit } => cluster::wait_ready(lab, Duration::from_secs(limit)),
         Verb::Client(options) => client::run(lab, &options),
-        Verb::Version { version } => upgrade::provide(cache, lab, version),
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::agent;
 use crate::lab::Lab;
+use crate::program::{Program, program};
 use crate::switch::Switch;
 
 /// Becomes a program there, in the operator's folder, with the cluster's controller before others on its PATH.
@@ -23,4 +24,15 @@ pub(crate) fn exec(lab: &Lab, argv: &[String]) -> Result<()> {
         .env("HACTL_LAB_OPERATOR", &dir)
         .current_dir(&dir);
     Err(command.exec()).context("failed to enter the operator's namespace")
+}
+
+/// The cluster's controller, about to be run there.
+pub(crate) fn controller(lab: &Lab, arguments: &[&str]) -> Program {
+    let dir = agent::operator_folder(lab);
+    program("nsenter")
+        .arg(format!("--net={}", Switch::of(lab.place()).operator()))
+        .arg("--")
+        .arg(dir.join("bin/hactl-controller"))
+        .args(arguments)
+        .dir(&dir)
 }

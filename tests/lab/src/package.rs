@@ -45,7 +45,7 @@ pub(crate) fn packages(cache: &Cache, kubernetes: &Kubernetes) -> Result<PathBuf
     let listed = program("dpkg-scanpackages")
         .dir(&repository)
         .words("--multiversion .")
-        .limit(Duration::from_secs(120))
+        .limit(Duration::from_mins(2))
         .run()
         .context("failed to list the lab's packages")?;
     write(&repository.join("Packages"), listed)?;
@@ -134,8 +134,7 @@ impl Package {
             .files
             .iter()
             .filter(|(path, _)| path.starts_with("etc/"))
-            .map(|(path, _)| format!("/{path}\n"))
-            .collect();
+            .fold(String::new(), |text, (path, _)| text + "/" + path + "\n");
         if !configuration.is_empty() {
             write(&tree.join("DEBIAN/conffiles"), configuration)?;
         }
@@ -146,7 +145,7 @@ impl Package {
             .words("--root-owner-group -Znone --build")
             .arg(&tree)
             .arg(into.join(format!("{name}_{version}_amd64.deb")))
-            .limit(Duration::from_secs(120))
+            .limit(Duration::from_mins(2))
             .run()?;
         fs::remove_dir_all(&tree)?;
         Ok(())

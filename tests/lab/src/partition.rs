@@ -28,8 +28,8 @@ pub(crate) fn part(lab: &Lab, groups: &[String]) -> Result<()> {
             .collect();
         ensure!(
             !group.iter().any(|member| others.contains(&member)),
-            "{} is in two groups",
-            group.join(" and ")
+            "a node of {} is in another group too",
+            group.join(", ")
         );
         let quoted = |names: &[&String]| {
             names
@@ -83,17 +83,17 @@ pub(crate) fn shown(lab: &Lab) -> Vec<String> {
 
 fn apply(lab: &Lab, table: &str, priority: u8, rules: &str) -> Result<()> {
     let chain = format!(
-        "chain forward {{ type filter hook forward priority {priority}; policy accept;\n{rules}}}"
+        "chain forward {{\ntype filter hook forward priority {priority}; policy accept;\n{rules}}}\n"
     );
     nft(
         lab,
-        &format!("{}table bridge {table} {{ {chain} }}\n", remove(table)),
+        &format!("{}table bridge {table} {{\n{chain}}}\n", remove(table)),
     )
 }
 
 /// Removes a table that need not be there.
 fn remove(table: &str) -> String {
-    format!("table bridge {table} {{ }}\ndelete table bridge {table}\n")
+    format!("table bridge {table}\ndelete table bridge {table}\n")
 }
 
 fn nft(lab: &Lab, rules: &str) -> Result<()> {

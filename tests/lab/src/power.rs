@@ -16,7 +16,7 @@ use crate::progress::{say, stage};
 use crate::switch::{self, Switch};
 
 /// How long a node may take to boot; four at once share the host's processors.
-const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const BOOT_LIMIT: Duration = Duration::from_mins(2);
 
 /// Ends all that bears the lab's name and removes it: of a lab that was put up whole, or of one that was interrupted.
 pub(crate) fn clear(place: &Place) -> Result<()> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// How long a program may take when the caller names no limit.
-const USUAL_LIMIT: Duration = Duration::from_secs(60);
+const USUAL_LIMIT: Duration = Duration::from_mins(1);
 /// How much of a failed program's output an error quotes.
 const QUOTED_LINES: usize = 15;
 

@@ -76,7 +76,7 @@ fn make(into: &Path) -> Result<()> {
             format!("deb [signed-by={}] {mirror} {SUITE}-updates main", host::KEYRING),
             format!("deb [signed-by={}] {security} {SUITE}-security main", host::KEYRING),
         ])
-        .limit(Duration::from_secs(1200))
+        .limit(Duration::from_mins(20))
         .log(&into.join("mmdebstrap.log"))
         .run()?;
     for part in fs::read_dir(root.join("parts"))?.flatten() {
@@ -206,7 +206,7 @@ pub(crate) fn inside(root: &Path, options: &[&str], argv: &[&str]) -> Result<()>
         .env("SYSTEMD_SECCOMP", "0")
         .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "yes")
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "0")
-        .limit(Duration::from_secs(600))
+        .limit(Duration::from_mins(10))
         .run()?;
     Ok(())
 }

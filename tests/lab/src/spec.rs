@@ -8,27 +8,25 @@ use crate::lab::{
 
 /// The spec as YAML.
 pub(crate) fn cluster(lab: &Lab) -> String {
-    let mut zones: Vec<&str> = lab.nodes.iter().map(|node| node.zone.as_str()).collect();
-    zones.sort_unstable();
-    zones.dedup();
+    let zones = zones(lab);
     let mut spec = format!(
         "apiVersion: hactl.io/v1alpha1\n\
          kind: Cluster\n\
-         name: lab\n\
-         kubernetes:\n  version: {}\n\
-         # A container's kube-proxy can't raise the kernel's limit of tracked connections.\n  \
+         metadata:\n  name: lab\n\
+         spec:\n  \
+         kubernetes:\n    version: {}\n    \
+         # In a container kube-proxy can't raise the kernel's limit of tracked connections.\n    \
          kubeProxy: {{conntrack: {{maxPerCore: 0, min: 0}}}}\n",
         lab.version
     );
     if lab.version.refuses_cgroup_v1() {
-        spec.push_str(
-            "  kubelet: {failCgroupV1: false}\n  ignorePreflightErrors: [SystemVerification]\n",
-        );
+        spec.push_str("    kubelet: {failCgroupV1: false}\n");
+        spec.push_str("    ignorePreflightErrors: [SystemVerification]\n");
     }
     write!(
         spec,
-        "networks:\n  pods: [{POD_NETWORK}]\n  services: [{SERVICE_NETWORK}]\n  nodes: [{NODE_NETWORK}]\n\
-         endpoint:\n  host: {ENDPOINT_ADDRESS}\n  port: {ENDPOINT_PORT}\n  mode: managed\n\
+        "  networks:\n    pods: {POD_NETWORK}\n    services: {SERVICE_NETWORK}\n    nodes: {NODE_NETWORK}\n  \
+         endpoint:\n    host: {ENDPOINT_ADDRESS}\n    port: {ENDPOINT_PORT}\n    mode: managed\n  \
          zones: [{}]\n",
         zones.join(", ")
     )
@@ -38,12 +36,12 @@ pub(crate) fn cluster(lab: &Lab) -> String {
         ("workers", Role::Worker),
     ] {
         if lab.of_role(role).next().is_some() {
-            writeln!(spec, "{key}:").ok();
+            writeln!(spec, "  {key}:").ok();
         }
         for node in lab.of_role(role) {
             writeln!(
                 spec,
-                "  - {{name: {}, address: {}, zone: {}}}",
+                "    - {{name: {}, address: {}, zone: {}}}",
                 node.name,
                 node.address(),
                 node.zone
@@ -51,5 +49,33 @@ pub(crate) fn cluster(lab: &Lab) -> String {
             .ok();
         }
     }
+    let fatal = fatal_zones(lab, &zones);
+    if !fatal.is_empty() {
+        writeln!(
+            spec,
+            "  policies:\n    acceptZoneLoss: [{}]",
+            fatal.join(", ")
+        )
+        .ok();
+    }
     spec
+}
+
+fn zones(lab: &Lab) -> Vec<&str> {
+    let mut zones: Vec<&str> = lab.nodes.iter().map(|node| node.zone.as_str()).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    zones
+}
+
+/// The zones whose loss takes etcd's majority, where there is more than one: a lab may be laid out so on purpose.
+fn fatal_zones<'a>(lab: &Lab, zones: &[&'a str]) -> Vec<&'a str> {
+    let total = lab.of_role(Role::ControlPlane).count();
+    let held = |zone: &str| {
+        lab.of_role(Role::ControlPlane)
+            .filter(|node| node.zone == zone)
+            .count()
+    };
+    let fatal = |zone: &&&str| zones.len() > 1 && total > 1 && total - held(zone) < total / 2 + 1;
+    zones.iter().filter(fatal).copied().collect()
 }

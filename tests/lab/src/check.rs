@@ -1,0 +1,132 @@
+//! First boots of real nodes with real kubeadm, and what may go wrong in them: what CI runs of the lab.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::cluster;
+use crate::lab::{ENDPOINT_ADDRESS, Lab, Node, Role};
+use crate::machine;
+use crate::power;
+use crate::progress::{Stage, say, stage};
+use crate::view;
+
+/// A member that is gone must be known to be gone.
+const DOWN_LIMIT: Duration = Duration::from_secs(30);
+/// How long the API may be away from the endpoint after its holder lost power.
+const ENDPOINT_LIMIT: Duration = Duration::from_mins(1);
+const READY_LIMIT: Duration = Duration::from_mins(5);
+/// How often every agent is killed during a first boot, and how long it is let live between.
+const KILLS: u32 = 8;
+const BETWEEN_KILLS: Duration = Duration::from_secs(7);
+/// How long a client knocks while the holder of the endpoint loses power.
+const CLIENT_SECONDS: u64 = 20;
+
+/// A cluster that has just booted itself: one certificate authority, nothing left over from the joins.
+pub(crate) fn whole(lab: &Lab) -> Result<()> {
+    stage("looking at what the first boot left", |_| {
+        let authorities: Vec<String> = lab
+            .of_role(Role::ControlPlane)
+            .map(|node| on(lab, node, &["sha256sum", "/etc/kubernetes/pki/ca.crt"]))
+            .collect::<Result<_>>()?;
+        ensure!(
+            authorities.windows(2).all(|pair| pair[0] == pair[1]),
+            "the control planes have different certificate authorities: {authorities:?}"
+        );
+        let left = cluster::kubectl(lab, &["get", "secrets", "-n", "kube-system", "-o", "json"])?;
+        let left: Value = serde_json::from_str(&left)?;
+        for secret in left["items"].as_array().into_iter().flatten() {
+            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+            let token = secret["type"] == "bootstrap.kubernetes.io/token";
+            ensure!(
+                !token && name != "kubeadm-certs",
+                "a join left the secret {name}"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// The endpoint's holder loses power under a client, is missed by all, and comes back.
+pub(crate) fn power_loss(lab: &Lab, on_again: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let victim = holder(lab)?.name.clone();
+    let client = start_client()?;
+    thread::sleep(Duration::from_secs(3));
+    power::off(lab, &victim)?;
+    stage(
+        &format!("waiting until every agent misses {victim}"),
+        |stage| view::wait_for(lab, stage, &victim, "down", DOWN_LIMIT),
+    )?;
+    stage(
+        "waiting until the API answers through the endpoint",
+        |stage| {
+            stage.wait("the endpoint", ENDPOINT_LIMIT, || {
+                cluster::kubectl(lab, &["get", "nodes"]).map(|_| ())
+            })
+        },
+    )?;
+    let seen = client
+        .wait_with_output()
+        .context("failed to wait for the client")?;
+    say(&format!(
+        "the client: {}",
+        String::from_utf8_lossy(&seen.stdout).trim()
+    ));
+    on_again(&victim)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    stage(
+        &format!("waiting until every agent sees {victim} again"),
+        |stage| view::wait_for(lab, stage, &victim, "alive", DOWN_LIMIT),
+    )
+}
+
+/// Kills every agent again and again while they make the cluster.
+pub(crate) fn kill_agents(lab: &Lab) -> Result<()> {
+    stage(
+        &format!("killing every agent {KILLS} times"),
+        |stage: &Stage| {
+            let start = Instant::now();
+            for round in 1..=KILLS {
+                thread::sleep((BETWEEN_KILLS * round).saturating_sub(start.elapsed()));
+                for node in &lab.nodes {
+                    stage.detail(format!("round {round}, {}", node.name));
+                    let kill = [
+                        "systemctl",
+                        "kill",
+                        "--kill-whom=main",
+                        "--signal=KILL",
+                        "hactl-agent",
+                    ];
+                    on(lab, node, &kill)?;
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+fn holder(lab: &Lab) -> Result<&Node> {
+    for node in lab.of_role(Role::ControlPlane) {
+        let shown = on(lab, node, &["ip", "-brief", "address"])?;
+        if shown.contains(&format!(" {ENDPOINT_ADDRESS}/")) {
+            return Ok(node);
+        }
+    }
+    bail!("no control plane has the endpoint's address {ENDPOINT_ADDRESS}")
+}
+
+fn start_client() -> Result<std::process::Child> {
+    Command::new(std::env::current_exe()?)
+        .args(["client", "--json", "--seconds", &CLIENT_SECONDS.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("failed to start the client")
+}
+
+fn on(lab: &Lab, node: &Node, argv: &[&str]) -> Result<String> {
+    let run = machine::inside(lab.place(), &node.name, argv)?.run();
+    run.with_context(|| format!("on {}", node.name))
+}
