@@ -11,11 +11,7 @@ use crate::facts::Facts;
 use crate::plan::NodeContext;
 
 /// The findings that refuse the instruction; what the plan itself puts right is not among them.
-pub fn preflight(
-    instruction: &Instruction,
-    context: &NodeContext,
-    facts: &Facts,
-) -> Vec<Finding> {
+pub fn preflight(instruction: &Instruction, context: &NodeContext, facts: &Facts) -> Vec<Finding> {
     if instruction.order == Order::Clean {
         // A node is cleaned whatever it lacks.
         return Vec::new();
