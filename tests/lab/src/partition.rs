@@ -61,14 +61,18 @@ pub(crate) fn lose(lab: &Lab, percent: u8) -> Result<()> {
 /// Ends every partition and loss.
 pub(crate) fn heal(lab: &Lab) -> Result<()> {
     for table in [PARTITION, LOSS] {
-        nft(lab, &["-f", "-"], &remove(table))?;
+        nft(lab, &remove(table))?;
     }
     Ok(())
 }
 
 /// The rules in force, for people.
 pub(crate) fn shown(lab: &Lab) -> Vec<String> {
-    let rules = nft(lab, &["list", "ruleset"], "").unwrap_or_default();
+    let namespace = Switch::of(lab.place()).namespace();
+    let rules = program("ip")
+        .args(["netns", "exec", &namespace, "nft", "list", "ruleset"])
+        .run()
+        .unwrap_or_default();
     rules
         .lines()
         .map(str::trim)
@@ -77,14 +81,14 @@ pub(crate) fn shown(lab: &Lab) -> Vec<String> {
         .collect()
 }
 
-/// Puts a table of rules in force, in place of one of the same name.
-pub(crate) fn apply(lab: &Lab, table: &str, priority: u8, rules: &str) -> Result<()> {
+fn apply(lab: &Lab, table: &str, priority: u8, rules: &str) -> Result<()> {
     let chain = format!(
         "chain forward {{\ntype filter hook forward priority {priority}; policy accept;\n{rules}}}\n"
     );
-    let removed = remove(table);
-    let rules = format!("{removed}table bridge {table} {{\n{chain}}}\n");
-    nft(lab, &["-f", "-"], &rules).map(|_| ())
+    nft(
+        lab,
+        &format!("{}table bridge {table} {{\n{chain}}}\n", remove(table)),
+    )
 }
 
 /// Removes a table that need not be there.
@@ -92,14 +96,13 @@ fn remove(table: &str) -> String {
     format!("table bridge {table}\ndelete table bridge {table}\n")
 }
 
-/// Runs nft where the cables meet.
-pub(crate) fn nft(lab: &Lab, arguments: &[&str], rules: &str) -> Result<String> {
+fn nft(lab: &Lab, rules: &str) -> Result<()> {
     let namespace = Switch::of(lab.place()).namespace();
     program("ip")
-        .args(["netns", "exec", &namespace, "nft"])
-        .args(arguments)
+        .args(["netns", "exec", &namespace, "nft", "-f", "-"])
         .input(rules)
-        .run()
+        .run()?;
+    Ok(())
 }
 
 /// The nodes of a group of zones and nodes.

@@ -28,8 +28,8 @@ pub struct NodeObject {
     pub ready: bool,
     /// What the condition says.
     pub message: String,
-    /// Its internal addresses.
-    pub addresses: Vec<String>,
+    /// The kubelet's machine id.
+    pub machine_id: String,
 }
 
 impl NodeObject {
@@ -208,16 +208,16 @@ pub fn node(text: &str) -> Option<NodeObject> {
         labels: BTreeMap<String, String>,
     }
     #[derive(Deserialize, Default)]
-    #[serde(default)]
+    #[serde(rename_all = "camelCase", default)]
     struct Status {
         conditions: Vec<Condition>,
-        addresses: Vec<Address>,
+        node_info: NodeInfo,
     }
-    #[derive(Deserialize)]
-    struct Address {
-        #[serde(rename = "type")]
-        kind: String,
-        address: String,
+    #[derive(Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct NodeInfo {
+        #[serde(rename = "machineID")]
+        machine_id: String,
     }
     #[derive(Deserialize)]
     struct Condition {
@@ -237,13 +237,7 @@ pub fn node(text: &str) -> Option<NodeObject> {
         labels: node.metadata.labels,
         ready: ready.as_ref().is_some_and(|ready| ready.status == "True"),
         message: ready.map(|ready| ready.message).unwrap_or_default(),
-        addresses: node
-            .status
-            .addresses
-            .into_iter()
-            .filter(|address| address.kind == "InternalIP")
-            .map(|address| address.address)
-            .collect(),
+        machine_id: node.status.node_info.machine_id,
     })
 }
 
