@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_no_bundle_says_where_and_how() {
         insta::assert_snapshot!(fault(b""), @"read /etc/hactl/bundle.json as a bundle; copy it here again from the operator's state folder: EOF while parsing a value at line 1 column 0");
-        insta::assert_snapshot!(fault(b"{\"apiVersion\": \"hactl.io/v1alpha1\", \"kind\": \"Bun"), @"read /etc/hactl/bundle.json as a bundle; copy it here again from the operator's state folder: EOF while parsing a string at line 1 column 49");
+        insta::assert_snapshot!(fault(b"{\"apiVersion\": \"hactl.io/v1alpha1\", \"kind\": \"Bun"), @"read /etc/hactl/bundle.json as a bundle; copy it here again from the operator's state folder: EOF while parsing a string at line 1 column 48");
         insta::assert_snapshot!(fault(b"{\"apiVersion\": \"hactl.io/v2\", \"kind\": \"Bundle\"}"), @"use a bundle of hactl.io/v2 Bundle; this agent reads hactl.io/v1alpha1: ");
         insta::assert_snapshot!(fault(b"{\"apiVersion\": \"hactl.io/v1alpha1\", \"kind\": \"Bundle\"}"), @"read /etc/hactl/bundle.json as a bundle; copy it here again from the operator's state folder: missing field `clusterId` at line 1 column 53");
     }

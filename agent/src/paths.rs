@@ -35,6 +35,11 @@ impl Paths {
         self.config.join("bundle.json")
     }
 
+    /// What the node durably is in the first boot.
+    pub fn standing(&self) -> PathBuf {
+        self.state.join("standing.json")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal")
