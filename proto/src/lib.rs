@@ -5,6 +5,7 @@
 //! No decision lives here and no I/O: share the language, not the logic.
 
 pub mod bundle;
+pub mod enrolment;
 pub mod finding;
 pub mod health;
 pub mod identity;
