@@ -13,6 +13,8 @@ pub mod instruction;
 pub mod join;
 pub mod journal;
 pub mod member;
+#[cfg(feature = "mtls")]
+pub mod mtls;
 pub mod name;
 pub mod prerequisite;
 pub mod report;

@@ -12,6 +12,7 @@ pub mod etcd;
 #[cfg(test)]
 mod example;
 pub mod facts;
+pub mod join;
 pub mod kubeadm;
 pub mod plan;
 pub mod preflight;

@@ -4,16 +4,17 @@ pub mod clean;
 pub mod init;
 pub mod join;
 pub mod kubernetes;
-pub mod prepare;
 
 use hactl_proto::finding::Finding;
-use hactl_proto::instruction::Instruction;
+use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::ClusterSpec;
 use std::net::IpAddr;
 
+use crate::endpoint::{self, Verification};
 use crate::facts::Facts;
+use crate::preflight::preflight;
 use crate::step::Step;
 
 /// Who this node is, and the spec that it holds.
@@ -45,12 +46,44 @@ pub struct Refusal {
     pub findings: Vec<Finding>,
 }
 
-/// Computes what an instruction means on this node now.
+/// Computes what an instruction means on this node now. Computed again after success it is empty.
 pub fn plan(
     instruction: &Instruction,
     context: &NodeContext,
     facts: &Facts,
 ) -> Result<Plan, Refusal> {
-    let _ = (instruction, context, facts);
-    Ok(Plan::default())
+    let mut findings = preflight(instruction, context, facts);
+    let kubernetes = match &instruction.order {
+        Order::Prepare => Ok(Vec::new()),
+        Order::Init => init::init(instruction, context, &facts.kubernetes),
+        Order::JoinControlPlane(_) => {
+            join::join_control_plane(instruction, context, &facts.kubernetes)
+        }
+        Order::JoinWorker(_) => join::join_worker(instruction, context, &facts.kubernetes),
+        Order::Clean => clean::clean(instruction, context, &facts.kubernetes),
+    };
+    let kubernetes = kubernetes.unwrap_or_else(|refusal| {
+        findings.extend(refusal.findings);
+        Vec::new()
+    });
+    if !findings.is_empty() {
+        return Err(Refusal { findings });
+    }
+    let mut steps = Vec::new();
+    if instruction.order != Order::Clean {
+        // The endpoint before Kubernetes: `kubeadm init` and joins go through it.
+        steps.extend(endpoint_steps(context, facts));
+    }
+    steps.extend(kubernetes.into_iter().map(Step::Kubernetes));
+    Ok(Plan { steps })
+}
+
+/// This node's part of the endpoint. Once the cluster's CA is here, back ends are verified with it.
+fn endpoint_steps(context: &NodeContext, facts: &Facts) -> Vec<Step> {
+    let verification = if facts.endpoint.cluster_ca {
+        Verification::ClusterCa
+    } else {
+        Verification::NoCaYet
+    };
+    endpoint::steps(context, &facts.endpoint, verification)
 }

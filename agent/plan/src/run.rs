@@ -25,7 +25,7 @@ pub enum Admission {
     /// It is new and may begin.
     New,
     /// It was given before: this is the operation that it became.
-    Same(OperationStatus),
+    Same(Box<OperationStatus>),
 }
 
 /// Why an instruction was not taken on. Nothing was changed.
@@ -90,7 +90,7 @@ impl Ledger {
                     before: known.kind.clone(),
                 });
             }
-            return Ok(Admission::Same(known.clone()));
+            return Ok(Admission::Same(Box::new(known.clone())));
         }
         if let (Some(given), Some(highest)) = (instruction.fence, self.highest_fence)
             && given < highest

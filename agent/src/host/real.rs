@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use hactl_node_plan::command::{Command, Input, Output};
+use hactl_node_plan::etcd::{EtcdAnswer, EtcdCall};
 use hactl_proto::Timestamp;
+
+use crate::etcd::{self, client::EtcdFiles};
 
 use super::{Answer, Entry, Host, HostError, Question, Space, Stamp, file, http, process, unit};
 
@@ -62,6 +65,15 @@ impl Host for RealHost {
 
     async fn ask(&self, question: &Question) -> Result<Answer, HostError> {
         http::ask(question).await
+    }
+
+    async fn etcd(&self, call: &EtcdCall) -> Result<EtcdAnswer, HostError> {
+        etcd::client::call(&EtcdFiles::default(), call)
+            .await
+            .map_err(|error| HostError::Ask {
+                what: call.endpoint.clone(),
+                reason: etcd::client::chain(&error),
+            })
     }
 
     async fn stamp(&self, path: &Path) -> Result<Option<Stamp>, HostError> {

@@ -35,21 +35,18 @@ impl<H: Host> Operations<H> {
     }
 
     async fn take_up(&self, one: &PastOperation) {
-        match resumable(&one.kind) {
-            Some(order) => {
-                self.drive(Instruction {
-                    id: one.id.clone(),
-                    generation: one.generation,
-                    fence: one.fence,
-                    order,
-                })
-                .await;
-            }
-            None => {
-                let ended = self.await_program(one).await;
-                self.end(&one.id, interrupted(one, &ended)).await;
-            }
-        }
+        let Some(order) = resumable(&one.kind) else {
+            let ended = self.await_program(one).await;
+            self.end(&one.id, interrupted(one, &ended)).await;
+            return;
+        };
+        self.drive(Instruction {
+            id: one.id.clone(),
+            generation: one.generation,
+            fence: one.fence,
+            order,
+        })
+        .await;
     }
 
     /// Waits for the program of the step that was under way: its unit outlives the agent, and nothing may be begun beside it.

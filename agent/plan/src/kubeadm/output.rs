@@ -28,8 +28,8 @@ pub struct NodeObject {
     pub ready: bool,
     /// What the condition says.
     pub message: String,
-    /// The kubelet's machine id.
-    pub machine_id: String,
+    /// Its internal addresses.
+    pub addresses: Vec<String>,
 }
 
 impl NodeObject {
@@ -208,16 +208,16 @@ pub fn node(text: &str) -> Option<NodeObject> {
         labels: BTreeMap<String, String>,
     }
     #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
+    #[serde(default)]
     struct Status {
         conditions: Vec<Condition>,
-        node_info: NodeInfo,
+        addresses: Vec<Address>,
     }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct NodeInfo {
-        #[serde(rename = "machineID")]
-        machine_id: String,
+    #[derive(Deserialize)]
+    struct Address {
+        #[serde(rename = "type")]
+        kind: String,
+        address: String,
     }
     #[derive(Deserialize)]
     struct Condition {
@@ -237,7 +237,13 @@ pub fn node(text: &str) -> Option<NodeObject> {
         labels: node.metadata.labels,
         ready: ready.as_ref().is_some_and(|ready| ready.status == "True"),
         message: ready.map(|ready| ready.message).unwrap_or_default(),
-        machine_id: node.status.node_info.machine_id,
+        addresses: node
+            .status
+            .addresses
+            .into_iter()
+            .filter(|address| address.kind == "InternalIP")
+            .map(|address| address.address)
+            .collect(),
     })
 }
 
