@@ -16,8 +16,16 @@ use crate::progress::stage;
 const KUBEADM_LIMIT: Duration = Duration::from_mins(10);
 const READY_LIMIT: Duration = Duration::from_mins(5);
 
+/// How long it took.
+pub(crate) struct Taken {
+    /// The kubeadm commands, one after another.
+    pub(crate) commands: Duration,
+    /// From the first command until all was Ready.
+    pub(crate) until_ready: Duration,
+}
+
 /// Makes it, and says how long each command took.
-pub(crate) fn make(lab: &Lab) -> Result<()> {
+pub(crate) fn make(lab: &Lab) -> Result<Taken> {
     let control_planes: Vec<&Node> = lab.of_role(Role::ControlPlane).collect();
     let first = *control_planes
         .first()
@@ -99,15 +107,28 @@ pub(crate) fn make(lab: &Lab) -> Result<()> {
     for (what, time) in &took {
         println!("{what}: {:.1} s", time.as_secs_f64());
     }
-    println!(
-        "by hand, the commands alone: {:.1} s",
-        commands.as_secs_f64()
-    );
-    println!(
-        "by hand, from the first command to all Ready: {:.1} s",
-        start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    Ok(Taken {
+        commands,
+        until_ready: start.elapsed(),
+    })
+}
+
+impl Taken {
+    /// Says it.
+    pub(crate) fn print(&self) {
+        let Self {
+            commands,
+            until_ready,
+        } = self;
+        println!(
+            "by hand, the commands alone: {:.1} s",
+            commands.as_secs_f64()
+        );
+        println!(
+            "by hand, from the first command to all Ready: {:.1} s",
+            until_ready.as_secs_f64()
+        );
+    }
 }
 
 /// What hactl's agent enforces, done as a careful administrator would.

@@ -108,7 +108,8 @@ pub(crate) fn kill_agents(lab: &Lab) -> Result<()> {
     )
 }
 
-fn holder(lab: &Lab) -> Result<&Node> {
+/// The control plane that has the endpoint's address.
+pub(crate) fn holder(lab: &Lab) -> Result<&Node> {
     for node in lab.of_role(Role::ControlPlane) {
         let shown = on(lab, node, &["ip", "-brief", "address"])?;
         if shown.contains(&format!(" {ENDPOINT_ADDRESS}/")) {
@@ -118,7 +119,8 @@ fn holder(lab: &Lab) -> Result<&Node> {
     bail!("no control plane has the endpoint's address {ENDPOINT_ADDRESS}")
 }
 
-fn start_client() -> Result<std::process::Child> {
+/// Starts a client that knocks at the endpoint from another process.
+pub(crate) fn start_client() -> Result<std::process::Child> {
     Command::new(std::env::current_exe()?)
         .args(["client", "--json", "--seconds", &CLIENT_SECONDS.to_string()])
         .stdout(Stdio::piped())

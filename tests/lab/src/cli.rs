@@ -96,6 +96,8 @@ pub(crate) enum Verb {
     ByHand,
     /// First boots with hactl, a power loss, killed agents: what CI runs
     Check(Up),
+    /// hactl and the same by hand, measured in one run
+    Bench(Up),
     /// Wait until every node is Ready
     Wait {
         /// Give up after so many seconds

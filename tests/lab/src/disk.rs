@@ -28,7 +28,7 @@ impl Shared {
     pub(crate) fn obtain(cache: &Cache, kubernetes: &Kubernetes) -> Result<Self> {
         let base = Base::obtain(cache)?;
         let layer = rootfs::kubernetes_layer(cache, &base, kubernetes)?;
-        let containerd = images::containerd_folder(cache, &base, kubernetes)?;
+        let containerd = images::containerd_folder(cache, &base, &layer, kubernetes)?;
         Ok(Self {
             layers: vec![layer, base.root],
             containerd,

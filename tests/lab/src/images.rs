@@ -43,17 +43,18 @@ pub(crate) fn archives(cache: &Cache, base: &Base, kubernetes: &Kubernetes) -> R
     )
 }
 
-/// A containerd folder with the version's images imported.
+/// A containerd folder with the version's images imported, by the containerd that is in the version's layer.
 pub(crate) fn containerd_folder(
     cache: &Cache,
     base: &Base,
+    layer: &Path,
     kubernetes: &Kubernetes,
 ) -> Result<PathBuf> {
     let archives = archives(cache, base, kubernetes)?;
     let version = kubernetes.version;
     cache.once(&format!("images/{version}"), &key(kubernetes)?, |partial| {
         stage(&format!("importing the images of {version}"), |_| {
-            import(cache, base, &archives, partial)
+            import(cache, &[layer, &base.root], &archives, partial)
         })
     })
 }
@@ -184,14 +185,14 @@ fn etcd(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// Lets a containerd of its own, in the base, import the archives into the folder.
-fn import(cache: &Cache, base: &Base, archives: &Path, into: &Path) -> Result<()> {
+/// Lets a containerd of its own, in a root of those layers, import the archives into the folder.
+fn import(cache: &Cache, layers: &[&Path], archives: &Path, into: &Path) -> Result<()> {
     fs::create_dir_all(into)?;
     let root = cache.path("images/mounted");
     let upper = cache.path("images/upper");
     let _mounted = mount::Overlay::mount(
         "hactl-lab-images",
-        &[&base.root],
+        layers,
         &upper,
         &cache.path("images/work"),
         &root,

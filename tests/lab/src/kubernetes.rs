@@ -87,6 +87,17 @@ impl Kubernetes {
         self.dir.join(name)
     }
 
+    /// Further Debian packages of the folder, which nodes of this version get too.
+    pub(crate) fn packages(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let mut packages: Vec<PathBuf> = files
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "deb"))
+            .collect();
+        packages.sort();
+        packages
+    }
+
     /// The images that this kubeadm wants, as it names them itself.
     pub(crate) fn image_names(&self) -> Result<Vec<String>> {
         let list = program(self.file("kubeadm"))
@@ -105,12 +116,15 @@ impl Kubernetes {
     /// What the folder is made of, as a key for what is made from it.
     pub(crate) fn key(&self) -> Result<String> {
         let mut key = format!("{}\n", self.version);
-        for name in BINARIES {
-            let meta = fs::metadata(self.file(name))?;
+        let files = BINARIES.iter().chain(&["etcd", "etcdctl"]);
+        let files = files.map(|name| self.file(name)).chain(self.packages());
+        for file in files.filter(|file| file.exists()) {
+            let meta = fs::metadata(&file)?;
             let modified = meta
                 .modified()?
                 .duration_since(std::time::UNIX_EPOCH)
                 .unwrap_or_default();
+            let name = name_of(&file);
             writeln!(key, "{name} {} {}", meta.len(), modified.as_secs())?;
         }
         Ok(key)

@@ -172,6 +172,14 @@ pub(crate) fn leader(place: &Place, node: &str) -> Option<i32> {
         .find(|pid| is_node(*pid))
 }
 
+/// A process of the node's with that name, by the host's numbering.
+pub(crate) fn find_process(place: &Place, node: &str, name: &str) -> Option<i32> {
+    let called = |pid: &i32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    cgroup::processes(place, node).into_iter().find(called)
+}
+
 /// The systemd-nspawn of a node, found by the machine name that only it was given.
 pub(crate) fn manager(place: &Place, node: &str) -> Option<i32> {
     let machine = format!("--machine={}", place.named(node));

@@ -4,6 +4,7 @@
 //! needs from Debian's packages, so that a fresh machine ends with a cluster. What took minutes is kept in a cache folder.
 
 mod agent;
+mod bench;
 mod by_hand;
 mod by_hand_config;
 mod cache;
@@ -13,6 +14,7 @@ mod cli;
 mod client;
 mod cluster;
 mod disk;
+mod gossip;
 mod host;
 mod image;
 mod images;
@@ -70,13 +72,15 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Up(options) => up(&cache, place, &options).map(|_| ()),
         Verb::Check(options) => check(&cache, &place, options),
+        Verb::Bench(options) => bench(&cache, &place, options),
         Verb::Down => power::clear(&place),
         Verb::Version { version } => upgrade::provide(&cache, place, version),
         verb => with_lab(&cache, &Lab::load(place)?, verb),
     }
 }
 
-fn up(cache: &Cache, place: Place, options: &Up) -> Result<Lab> {
+/// A lab, and how long it took from power on until the cluster was Ready, where that was waited for.
+fn up(cache: &Cache, place: Place, options: &Up) -> Result<(Lab, Duration)> {
     let Up { version, bare, .. } = *options;
     let lab = Lab::plan(place, version, bare, &options.nodes, &options.zones)?;
     host::install(&host::TO_RUN)?;
@@ -94,19 +98,34 @@ fn up(cache: &Cache, place: Place, options: &Up) -> Result<Lab> {
         let took = start.elapsed().as_secs_f64();
         say(&format!("from power on to a Ready cluster: {took:.1} s"));
     }
-    Ok(lab)
+    Ok((lab, start.elapsed()))
+}
+
+fn bench(cache: &Cache, place: &Place, options: Up) -> Result<()> {
+    let (lab, hactl) = up(cache, place.clone(), &options)?;
+    bench::idle(&lab)?;
+    bench::endpoint_gap(&lab, "hactl")?;
+    let without_hactl = Up {
+        bare: true,
+        ..options
+    };
+    let (lab, _) = up(cache, place.clone(), &without_hactl)?;
+    let by_hand = by_hand::make(&lab)?;
+    bench::endpoint_gap(&lab, "hand")?;
+    bench::first_boot(hactl, &by_hand);
+    power::clear(place)
 }
 
 /// A first boot and a loss of power in its cluster, then a first boot under agents that get killed.
 fn check(cache: &Cache, place: &Place, options: Up) -> Result<()> {
-    let lab = up(cache, place.clone(), &options)?;
+    let (lab, _) = up(cache, place.clone(), &options)?;
     check::whole(&lab)?;
     check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()]))?;
     let without_waiting = Up {
         no_wait: true,
         ..options
     };
-    let lab = up(cache, place.clone(), &without_waiting)?;
+    let (lab, _) = up(cache, place.clone(), &without_waiting)?;
     check::kill_agents(&lab)?;
     cluster::wait_ready(&lab, FIRST_BOOT_LIMIT)?;
     check::whole(&lab)?;
@@ -121,7 +140,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
             .try_for_each(|node| Switch::of(lab.place()).set_cable(&lab.node(node)?.name, plugged))
     };
     match verb {
-        Verb::Up(_) | Verb::Check(_) | Verb::Down | Verb::Version { .. } => Ok(()),
+        Verb::Up(_) | Verb::Check(_) | Verb::Bench(_) | Verb::Down | Verb::Version { .. } => Ok(()),
         Verb::BootNode { node } => machine::become_node(cache, lab, lab.node(&node)?),
         Verb::Status => {
             status::show(cache, lab);
@@ -140,7 +159,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
         Verb::Heal => partition::heal(lab),
         Verb::Logs { node, unit, follow } => status::logs(lab, &node, unit.as_deref(), follow),
         Verb::Wipe { nodes } => power::wipe(cache, lab, &nodes, |node| agent::install(lab, node)),
-        Verb::ByHand => by_hand::make(lab),
+        Verb::ByHand => by_hand::make(lab).map(|taken| taken.print()),
         Verb::Wait { limit } => cluster::wait_ready(lab, Duration::from_secs(limit)),
         Verb::Client(options) => client::run(lab, &options),
     }

@@ -61,18 +61,14 @@ pub(crate) fn lose(lab: &Lab, percent: u8) -> Result<()> {
 /// Ends every partition and loss.
 pub(crate) fn heal(lab: &Lab) -> Result<()> {
     for table in [PARTITION, LOSS] {
-        nft(lab, &remove(table))?;
+        nft(lab, &["-f", "-"], &remove(table))?;
     }
     Ok(())
 }
 
 /// The rules in force, for people.
 pub(crate) fn shown(lab: &Lab) -> Vec<String> {
-    let namespace = Switch::of(lab.place()).namespace();
-    let rules = program("ip")
-        .args(["netns", "exec", &namespace, "nft", "list", "ruleset"])
-        .run()
-        .unwrap_or_default();
+    let rules = nft(lab, &["list", "ruleset"], "").unwrap_or_default();
     rules
         .lines()
         .map(str::trim)
@@ -81,14 +77,14 @@ pub(crate) fn shown(lab: &Lab) -> Vec<String> {
         .collect()
 }
 
-fn apply(lab: &Lab, table: &str, priority: u8, rules: &str) -> Result<()> {
+/// Puts a table of rules in force, in place of one of the same name.
+pub(crate) fn apply(lab: &Lab, table: &str, priority: u8, rules: &str) -> Result<()> {
     let chain = format!(
         "chain forward {{\ntype filter hook forward priority {priority}; policy accept;\n{rules}}}\n"
     );
-    nft(
-        lab,
-        &format!("{}table bridge {table} {{\n{chain}}}\n", remove(table)),
-    )
+    let removed = remove(table);
+    let rules = format!("{removed}table bridge {table} {{\n{chain}}}\n");
+    nft(lab, &["-f", "-"], &rules).map(|_| ())
 }
 
 /// Removes a table that need not be there.
@@ -96,13 +92,14 @@ fn remove(table: &str) -> String {
     format!("table bridge {table}\ndelete table bridge {table}\n")
 }
 
-fn nft(lab: &Lab, rules: &str) -> Result<()> {
+/// Runs nft where the cables meet.
+pub(crate) fn nft(lab: &Lab, arguments: &[&str], rules: &str) -> Result<String> {
     let namespace = Switch::of(lab.place()).namespace();
     program("ip")
-        .args(["netns", "exec", &namespace, "nft", "-f", "-"])
+        .args(["netns", "exec", &namespace, "nft"])
+        .args(arguments)
         .input(rules)
-        .run()?;
-    Ok(())
+        .run()
 }
 
 /// The nodes of a group of zones and nodes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cache::{Cache, remove, write, write_executable};
+use crate::cache::{Cache, name_of, remove, write, write_executable};
 use crate::host;
 use crate::kubernetes::Kubernetes;
 use crate::mount;
@@ -180,10 +180,32 @@ pub(crate) fn kubernetes_layer(
                 let names = ["kubeadm", "kubelet", "kubectl", "cri-tools"];
                 install.extend(names.iter().map(|name| format!("{name}={version}")));
                 let install: Vec<&str> = install.iter().map(String::as_str).collect();
-                inside(&root, &[&bind], &install)
+                inside(&root, &[&bind], &install)?;
+                install_further(&root, kubernetes)
             },
         )
     })
+}
+
+/// Installs what somebody put beside the binaries; a newer containerd, say, that the version needs.
+fn install_further(root: &Path, kubernetes: &Kubernetes) -> Result<()> {
+    let packages = kubernetes.packages();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let bind = format!("--bind-ro={}:/mnt", kubernetes.dir.display());
+    let mut argv = vec![
+        "dpkg".to_owned(),
+        "--force-confold".to_owned(),
+        "-i".to_owned(),
+    ];
+    argv.extend(
+        packages
+            .iter()
+            .map(|package| format!("/mnt/{}", name_of(package))),
+    );
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    inside(root, &[&bind], &argv)
 }
 
 /// Runs a program in a root file system in which nothing else runs.
