@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use hactl_proto::finding::CheckMode;
 use hactl_proto::name::{NodeName, ZoneName};
+use hactl_proto::prerequisite::Check;
 use hactl_proto::spec::{AGENT_PORT, GrantPolicy, Policies};
 
 use super::field::{Fields, Value};
 use super::position::Located;
 use super::problem::Problems;
+use super::suggest;
 
 /// Fields of `spec.policies`.
 pub(crate) const FIELDS: &[&str] = &[
@@ -113,6 +115,9 @@ fn modes(value: &Value<'_>, problems: &mut Problems) -> BTreeMap<String, CheckMo
         .unwrap_or_default();
     let mut modes = BTreeMap::new();
     for (check, value) in entries {
+        if Check::parse(check.value).is_none() {
+            unknown_check(&check, problems);
+        }
         let mode = match value.choice(MODES, problems) {
             Some("report") => CheckMode::Report,
             Some("off") => CheckMode::Off,
@@ -121,6 +126,17 @@ fn modes(value: &Value<'_>, problems: &mut Problems) -> BTreeMap<String, CheckMo
         modes.insert(check.value.to_owned(), mode);
     }
     modes
+}
+
+fn unknown_check(check: &Located<&str>, problems: &mut Problems) {
+    let names = || Check::ALL.into_iter().map(Check::name);
+    let remedy = match suggest::nearest(check.value, names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("name one of {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    let why = "a mode for a check that does not exist would change nothing";
+    let what = format!("there is no check {:?}", check.value);
+    problems.error(check.at, &check.path, what, why, remedy);
 }
 
 fn zones(value: &Value<'_>, problems: &mut Problems) -> Vec<Located<ZoneName>> {

@@ -57,6 +57,14 @@ fn modes_of_prerequisites() {
     let modes = judge(text).unwrap().spec.policies.prerequisites;
     assert_eq!(modes["swap-off"], CheckMode::Off);
     assert_eq!(modes["time-sync"], CheckMode::Report);
+    insta::assert_snapshot!(said(policies("    prerequisites: {swap: off, swapoff: off}\n")), @r#"
+    cluster.yaml:25:21: error: spec.policies.prerequisites.swap: there is no check "swap"
+        why:    a mode for a check that does not exist would change nothing
+        remedy: name one of cpu-count, memory-size, disk-space, etcd-disk, cgroup-version, host-name, unique-identity, clock, time-sync, address-present, route-source, endpoint-name, ports-free, firewall, selinux, swap-off, module-overlay, module-br-netfilter, ip-forward, bridge-nf-call, required-programs, containerd-installed, containerd-config, containerd-running, kubelet-cgroup-driver, kubernetes-packages, packages-held
+    cluster.yaml:25:32: error: spec.policies.prerequisites.swapoff: there is no check "swapoff"
+        why:    a mode for a check that does not exist would change nothing
+        remedy: did you mean "swap-off"?
+    "#);
     insta::assert_snapshot!(said(policies("    prerequisites: {swap-off: ignore}\n")), @r#"
     cluster.yaml:25:31: error: spec.policies.prerequisites.swap-off: "ignore" is not known
         why:    this field takes enforce or report or off

@@ -74,9 +74,8 @@ fn nesting_without_end() {
         why:    nothing after this place can be read
         remedy: correct the syntax here or just above: indentation, a missing ':', quotes or brackets
     ");
-    let block: String = (0..1_000)
-        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-        .collect();
+    let line = |depth| " ".repeat(depth) + "a:\n";
+    let block: String = (0..1_000).map(line).collect();
     insta::assert_snapshot!(said(block), @"
     cluster.yaml:33:33: error: nested more than 32 deep
         why:    no field of a spec is that deep; reading on could exhaust memory
