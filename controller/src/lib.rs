@@ -6,4 +6,6 @@
 
 pub mod cli;
 pub mod connect;
+pub mod exit;
+pub mod present;
 pub mod trust;

@@ -138,8 +138,10 @@ pub fn first_boot() -> Observed {
         if let Answer::Said(status) = &mut node.status {
             status.standing =
                 (node.role == NodeRole::ControlPlane).then(|| Standing::Granted(grant.clone()));
-            status.health.api_server = ComponentHealth::Unhealthy;
-            status.health.etcd = ComponentHealth::Unhealthy;
+            if node.role == NodeRole::ControlPlane {
+                status.health.api_server = ComponentHealth::Unhealthy;
+                status.health.etcd = ComponentHealth::Unhealthy;
+            }
             status.health.kubelet = ComponentHealth::Unhealthy;
         }
     }

@@ -7,6 +7,7 @@ mod kubernetes;
 mod networks;
 mod nodes;
 mod policies;
+mod schema;
 mod text;
 mod zones;
 

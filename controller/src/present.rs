@@ -1,0 +1,105 @@
+//! Presenting: the only place that prints. Data goes to standard output, everything else to standard error.
+//!
+//! Each view is one file: it renders a fixed value as text for a person, and serializes as JSON for a program. Nothing is
+//! asked or decided here. Colour only underlines what the words say already.
+
+mod bundles;
+mod doctor;
+mod journal;
+mod members;
+mod problems;
+mod status;
+mod style;
+mod table;
+mod time;
+mod words;
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+pub use bundles::{Bundles, WrittenBundle};
+pub use doctor::{Checkup, DoctorView};
+pub use journal::JournalView;
+pub use members::MembersView;
+pub use problems::Verdict;
+pub use status::StatusView;
+pub use style::Style;
+
+/// What a verb shows.
+pub trait View: Serialize {
+    /// As text for a person; ends with a line end.
+    fn text(&self, style: Style) -> String;
+}
+
+/// For whom to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Text for a person.
+    #[default]
+    Text,
+    /// One JSON document for a program.
+    Json,
+}
+
+/// Where output goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    format: Format,
+    style: Style,
+}
+
+impl Screen {
+    /// The process's own output: colour when it is a terminal and `NO_COLOR` is unset or empty (no-color.org).
+    pub fn of_process(format: Format) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let terminal = std::io::stdout().is_terminal();
+        Self {
+            format,
+            style: if terminal && !refused {
+                Style::Colour
+            } else {
+                Style::Plain
+            },
+        }
+    }
+
+    /// Shows the view.
+    pub fn show(self, view: &impl View) {
+        let text = match self.format {
+            Format::Text => view.text(self.style),
+            // A view is plain data with string keys: serializing it cannot fail.
+            Format::Json => serde_json::to_string_pretty(view).unwrap_or_default() + "\n",
+        };
+        data(&text);
+    }
+
+    /// Prints a text as it is, in any format: a schema, a kubeconfig.
+    pub fn raw(self, text: &str) {
+        data(text);
+    }
+
+    /// Says something about the work on standard error.
+    pub fn note(self, text: &str) {
+        // Nobody is left to tell when standard error is gone.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// Says why the verb failed, cause by cause.
+    pub fn failure(self, error: &dyn std::error::Error) {
+        let mut text = format!("hactl-controller: {}", words::clean(&error.to_string()));
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&words::clean(&error.to_string()));
+            cause = error.source();
+        }
+        self.note(&text);
+    }
+}
+
+fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A reader that closed the pipe has read enough.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
