@@ -4,6 +4,7 @@ pub mod clean;
 pub mod init;
 pub mod join;
 pub mod kubernetes;
+pub mod prepare;
 
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Instruction, Order};
@@ -70,6 +71,9 @@ pub fn plan(
         return Err(Refusal { findings });
     }
     let mut steps = Vec::new();
+    if instruction.order == Order::Prepare {
+        steps.extend(prepare::prepare(context, facts).steps);
+    }
     if instruction.order != Order::Clean {
         // The endpoint before Kubernetes: `kubeadm init` and joins go through it.
         steps.extend(endpoint_steps(context, facts));

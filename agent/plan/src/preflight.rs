@@ -9,14 +9,22 @@ use hactl_proto::instruction::{Instruction, Order};
 use crate::endpoint;
 use crate::facts::Facts;
 use crate::plan::NodeContext;
+use crate::prerequisite::{PeerFacts, Requirements, check_all};
 
-/// The findings that refuse the instruction; what the plan itself puts right is not among them.
+/// The findings that refuse the instruction.
+///
+/// A node is cleaned and prepared whatever it lacks: what stands against Kubernetes holds up an init or a join only.
 pub fn preflight(instruction: &Instruction, context: &NodeContext, facts: &Facts) -> Vec<Finding> {
-    if instruction.order == Order::Clean {
-        // A node is cleaned whatever it lacks.
-        return Vec::new();
+    match instruction.order {
+        Order::Clean | Order::Prepare => return Vec::new(),
+        Order::Init | Order::JoinControlPlane(_) | Order::JoinWorker(_) => {}
     }
-    let mut findings = endpoint::findings(context, &facts.endpoint);
-    findings.retain(|finding| finding.severity == Severity::Refusal && !finding.mendable);
+    let mut findings = check_all(
+        &facts.machine,
+        &Requirements::of(context),
+        &PeerFacts::default(),
+    );
+    findings.extend(endpoint::findings(context, &facts.endpoint));
+    findings.retain(|finding| finding.severity == Severity::Refusal);
     findings
 }
