@@ -49,20 +49,18 @@ impl Image {
         Ok(())
     }
 
-    /// Takes programs over from a root file system, with the libraries that they say they need.
-    pub(crate) fn copy_programs(&self, root: &Path, programs: &[&str]) -> Result<()> {
+    /// Takes programs or loadable modules over from a root file system, with the libraries that they say they need.
+    pub(crate) fn copy_programs(&self, root: &Path, programs: &[String]) -> Result<()> {
         for path in programs {
             let from = root.join(path.trim_start_matches('/'));
             self.copy(&fs::canonicalize(&from).unwrap_or(from), path)?;
-            let listed = program("chroot").arg(root).args(["ldd", path]).outcome()?;
-            for library in listed
-                .stdout
-                .split_whitespace()
-                .filter(|word| word.starts_with('/'))
-            {
-                if !self.at(library).exists() {
-                    self.copy(&root.join(library.trim_start_matches('/')), library)?;
-                }
+        }
+        let listed = program("chroot").arg(root).arg("ldd").args(programs);
+        let listed = listed.outcome()?.stdout;
+        let words = listed.split_whitespace();
+        for library in words.filter(|word| word.starts_with('/') && !word.ends_with(':')) {
+            if !self.at(library).exists() {
+                self.copy(&root.join(library.trim_start_matches('/')), library)?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache::{Cache, remove, write, write_executable};
+use crate::cache::{Cache, name_of, remove, write, write_executable};
 use crate::image::Image;
 use crate::kubernetes::Kubernetes;
 use crate::mount;
@@ -17,7 +17,7 @@ use crate::rootfs::{self, Base};
 /// An image with a shell, for pods of tests.
 pub(crate) const TEST_IMAGE: &str = "hactl-lab.invalid/busybox:1";
 /// Raise it when the images change in what they hold.
-const REVISION: &str = "4";
+const REVISION: &str = "6";
 
 const PAUSE: &str = include_str!("../files/pause");
 const COREDNS: &str = include_str!("../files/coredns");
@@ -109,6 +109,8 @@ fn archive(base: &Base, kubernetes: &Kubernetes, name: &str, archives: &Path) ->
 fn test_image(base: &Base, archives: &Path) -> Result<()> {
     let image = Image::new(&archives.join("busybox.folder"))?;
     shell(base, &image)?;
+    // Busybox's own wget needs the C library's resolver, which a static program can't load.
+    image.copy_programs(&base.root, &["/usr/bin/curl".to_owned()])?;
     image.pack(&[TEST_IMAGE], &["/bin/sh"], &archives.join("busybox.tar"))
 }
 
@@ -116,41 +118,37 @@ fn test_image(base: &Base, archives: &Path) -> Result<()> {
 fn shell(base: &Base, image: &Image) -> Result<()> {
     image.copy(&base.parts.join("bin/busybox"), "/bin/busybox")?;
     for applet in [
-        "sh", "sleep", "httpd", "cat", "echo", "ls", "wget", "sed", "nslookup", "mkdir", "nc",
-        "date", "grep",
+        "sh", "sleep", "httpd", "cat", "echo", "ls", "sed", "mkdir", "nc", "date", "grep",
     ] {
         std::os::unix::fs::symlink("busybox", image.at("/bin").join(applet))?;
     }
     Ok(())
 }
 
+/// kube-proxy with the legacy iptables and the modules that its rules name: all that it starts or loads.
 fn kube_proxy(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
     image.copy(&kubernetes.file("kube-proxy"), "/usr/local/bin/kube-proxy")?;
-    let legacy =
-        ["xtables-legacy-multi", "xtables-nft-multi"].map(|name| format!("/usr/sbin/{name}"));
-    let programs: Vec<&str> = legacy
-        .iter()
-        .map(String::as_str)
-        .chain(["/usr/sbin/conntrack", "/usr/sbin/nft"])
-        .collect();
+    let mut programs = [
+        "xtables-legacy-multi",
+        "xtables-nft-multi",
+        "conntrack",
+        "nft",
+    ]
+    .map(|name| format!("/usr/sbin/{name}"))
+    .to_vec();
+    let modules = "usr/lib/x86_64-linux-gnu/xtables";
+    let files = fs::read_dir(base.root.join(modules)).context("failed to list xtables' modules")?;
+    programs.extend(
+        files
+            .flatten()
+            .map(|file| format!("/{modules}/{}", name_of(&file.path()))),
+    );
     image.copy_programs(&base.root, &programs)?;
     for family in ["iptables", "ip6tables"] {
         for verb in ["", "-save", "-restore"] {
-            std::os::unix::fs::symlink(
-                "xtables-legacy-multi",
-                image.at("/usr/sbin").join(format!("{family}{verb}")),
-            )?;
+            let link = image.at("/usr/sbin").join(format!("{family}{verb}"));
+            std::os::unix::fs::symlink("xtables-legacy-multi", link)?;
         }
-    }
-    let modules = "usr/lib/x86_64-linux-gnu/xtables";
-    for module in fs::read_dir(base.root.join(modules))
-        .context("failed to list the xtables modules")?
-        .flatten()
-    {
-        image.copy(
-            &module.path(),
-            &format!("/{modules}/{}", module.file_name().to_string_lossy()),
-        )?;
     }
     Ok(())
 }
