@@ -40,6 +40,16 @@ impl Paths {
         self.state.join("standing.json")
     }
 
+    /// The node's own key, made on the node, mode 0600.
+    pub fn node_key(&self) -> PathBuf {
+        self.state.join("identity/node.key")
+    }
+
+    /// The node's certificate chain.
+    pub fn node_certificate(&self) -> PathBuf {
+        self.state.join("identity/node.crt")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal")

@@ -1,6 +1,7 @@
 //! What this side believes in: one cluster, one CA.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
@@ -114,6 +115,20 @@ impl Trust {
             });
         }
         Ok(holder)
+    }
+
+    /// Whether a PEM chain is, at that time, one that others would believe to be the agent of `wanted`.
+    pub fn agent_chain(
+        &self,
+        wanted: &NodeName,
+        chain_pem: &str,
+        at: Timestamp,
+    ) -> Result<Certified, PeerRefusal> {
+        let chain = chain(chain_pem).map_err(|error| PeerRefusal::Unusable(error.to_string()))?;
+        let (leaf, intermediates) = chain.split_first().ok_or(PeerRefusal::NoSubject)?;
+        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        self.agent(wanted, leaf, intermediates, at)
     }
 
     /// The subject of a chain that leads to the CA, if its issuer may name it.
