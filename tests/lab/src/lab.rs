@@ -24,7 +24,7 @@ pub(crate) const SWITCH_ADDRESS: &str = "10.99.0.1";
 /// The pods' network; each node has a /24 of it.
 pub(crate) const POD_NETWORK: &str = "10.244.0.0/16";
 /// The services' network.
-pub(crate) const SERVICE_NETWORK: &str = "10.96.0.0/12";
+pub(crate) const SERVICE_NETWORK: &str = "10.112.0.0/16";
 /// The nodes' network.
 pub(crate) const NODE_NETWORK: &str = "10.99.0.0/24";
 

@@ -79,3 +79,47 @@ fn fatal_zones<'a>(lab: &Lab, zones: &[&'a str]) -> Vec<&'a str> {
     let fatal = |zone: &&&str| zones.len() > 1 && total > 1 && total - held(zone) < total / 2 + 1;
     zones.iter().filter(fatal).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::Version;
+    use crate::lab::Place;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_layout_of_a_lab_is_a_spec_that_the_controller_takes() {
+        for (minor, nodes, zones) in [
+            (20, "cp1 cp2 cp3 w1", "zone-a zone-b zone-c"),
+            (36, "cp1 cp2 cp3", "a"),
+            (20, "cp1 cp2 cp3 cp4 cp5", "a b"),
+            (20, "cp1", "a b c"),
+        ] {
+            let version = Version {
+                major: 1,
+                minor,
+                patch: 2,
+            };
+            let lab = Lab::plan(
+                Place::default(),
+                version,
+                false,
+                &words(nodes),
+                &words(zones),
+            );
+            let text = cluster(&lab.unwrap());
+            let read = hactl_cluster_plan::spec::read(text.as_bytes(), &mut |_| Err(String::new()));
+            let spec = read
+                .unwrap_or_else(|refused| panic!("{text}\n{:#?}", refused.problems))
+                .spec;
+            assert_eq!(spec.kubernetes.version.to_string(), format!("v1.{minor}.2"));
+            assert_eq!(
+                spec.control_planes.len() + spec.workers.len(),
+                words(nodes).len()
+            );
+        }
+    }
+}
