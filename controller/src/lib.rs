@@ -7,5 +7,7 @@
 pub mod cli;
 pub mod connect;
 pub mod exit;
+pub mod observe;
 pub mod present;
+pub mod state;
 pub mod trust;
