@@ -3,7 +3,7 @@
 //! Durable on the node that says it. The rules that move a node from one standing to the next are pure code in
 //! `hactl-node-plan::bootstrap`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -118,11 +118,11 @@ pub struct MemberAnnouncement {
     pub identity: ClusterIdentity,
 }
 
-/// An operator's word that raises the epoch: some machines are lost, another may be the candidate.
+/// An operator's word that raises the epoch: some machines are lost, these make up the control plane, that one may init.
 ///
-/// Whoever gives it asserts one thing: **each instance that a name in `lost` stood for will never run again with its
-/// disk.** From then on every declared control plane that is not lost without a successor has to grant, whatever the
-/// spec's policy.
+/// Whoever gives it asserts two things: **no machine listed in `lost` will run again with its disk**, and there is no other
+/// machine of a declared control plane's name than those of `roster` and `lost`. A node that knows of one refuses. From then
+/// on everyone in the roster has to grant, whatever the spec's policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Override {
     /// The hactl cluster.
@@ -131,11 +131,13 @@ pub struct Override {
     pub spec: SpecHash,
     /// Higher than every epoch before.
     pub epoch: u64,
-    /// Who may run `kubeadm init` at this epoch.
+    /// Who of the roster may run `kubeadm init` at this epoch.
     pub candidate: NodeName,
-    /// Machines that are destroyed or wiped, each with the instance that stands in for it; `None`: nobody does, and its
-    /// grant is dispensed with.
-    pub lost: BTreeMap<NodeName, Option<InstanceId>>,
+    /// The machines that count from now on.
+    pub roster: Roster,
+    /// Machines that are destroyed or wiped, by the names that they had. A declared control plane without a machine in the
+    /// roster is named here, with no instance if nobody ever heard of one.
+    pub lost: BTreeMap<NodeName, BTreeSet<InstanceId>>,
     /// Why, for the record.
     pub reason: String,
 }

@@ -446,11 +446,12 @@ proptest! {
     fn overrides_survive(
         of in (cluster(), spec(), name()),
         epoch: u64,
-        lost in prop::collection::btree_map(name(), prop::option::of(instance()), 0..3),
+        roster in roster(),
+        lost in prop::collection::btree_map(name(), prop::collection::btree_set(instance(), 0..3), 0..3),
         reason in words(),
     ) {
         let (cluster, spec, candidate) = of;
-        let value = Override { cluster, spec, epoch, candidate, lost, reason };
+        let value = Override { cluster, spec, epoch, candidate, roster, lost, reason };
         prop_assert_eq!(round::<v1::Override, _>(value.clone()), value);
     }
 

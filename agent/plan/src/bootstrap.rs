@@ -20,17 +20,17 @@
 //!   disk, it granted x and refuses y. So `all` holds while one other control plane keeps its disk, `majority` while at most
 //!   one of them loses it unnoticed. That is why a majority is counted among the *others*: the candidate sits in every
 //!   quorum, and a bare majority of three, or of five, breaks with the candidate's own disk.
-//! - *f > e.* An override raised the epoch, and R is everyone whom it does not name as lost. Either x is named as lost: the
-//!   operator asserts that it never runs again. Or X granted at f as itself: it had not begun, and never will at e, since
-//!   its own epoch is f. Or another machine granted in X's name: then a node of Q in R remembers x by rule 5, and the roster
-//!   of the request shows the difference. A joined node counts as X does: it knows the cluster and refuses the override.
+//! - *f > e.* An override raised the epoch, and R is everyone in its roster. Either x is listed as lost: the operator
+//!   asserts that it never runs again. Or X granted at f as x: it had not begun, and never will at e, since its own epoch is
+//!   f. Or the operator does not know of x: then a node of Q in R remembers x by rule 5 and refuses the override. That holds
+//!   also for a machine that came after the override was written. A joined node counts as X does: it knows the cluster and refuses the override.
+//! - An override names the one instance of its candidate, and every other one too: of two machines of a name only one
+//!   takes it. Two overrides of one epoch: a node takes the first and refuses the other.
 //!
-//! **What an override asserts**, and nothing can check: the instances that it names as lost never run again with their
-//! disks. It holds also where the lost node was cut off with every older grant in its hands. One that shows up nevertheless
-//! is told so by each answer, does not begin if it had not, and is named in a finding if it had.
-//!
-//! The operator gives the override to every control plane that is not lost. Two overrides of one epoch: a node takes the
-//! first, refuses the other.
+//! **What an override asserts**, and nothing can check: the machines that it lists as lost never run again with their
+//! disks, and there are no others but those of its roster. (One that the operator does not know of is noticed while two
+//! machines of the roster are older than it.) That is enough also where a lost node was cut off with every older grant in its hands. One that shows up
+//! nevertheless is told so by each answer, does not begin if it had not, and is named in a finding if it had.
 //!
 //! **Not covered**: the same state folder copied to two machines (a cloned disk, after the first start of the agent), and a
 //! spec with other declared control planes but no common one under the same cluster id. Both are the operator's to avoid;

@@ -119,9 +119,13 @@ pub struct Override {
     pub epoch: u64,
     #[prost(string, tag = "4")]
     pub candidate: ::prost::alloc::string::String,
+    /// The machines that count from now on.
     #[prost(message, repeated, tag = "5")]
+    pub roster: ::prost::alloc::vec::Vec<RosterEntry>,
+    /// Machines that are destroyed or wiped, by the names that they had.
+    #[prost(message, repeated, tag = "6")]
     pub lost: ::prost::alloc::vec::Vec<r#override::Lost>,
-    #[prost(string, tag = "6")]
+    #[prost(string, tag = "7")]
     pub reason: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `Override`.
@@ -130,9 +134,9 @@ pub mod r#override {
     pub struct Lost {
         #[prost(string, tag = "1")]
         pub node: ::prost::alloc::string::String,
-        /// Absent: nobody stands in for it.
-        #[prost(bytes = "vec", optional, tag = "2")]
-        pub successor: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+        /// 16 bytes each; empty where nobody ever heard of one.
+        #[prost(bytes = "vec", repeated, tag = "2")]
+        pub instances: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
     }
 }
 /// Why a grant, an announcement or an override was not taken.

@@ -1,6 +1,6 @@
 //! What the first boot asks and says, over the wire: requests, announcements, overrides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::standing::{cluster, entries, instance, roster, spec};
 use super::{WireError, field, text, v1};
@@ -61,15 +61,17 @@ impl TryFrom<v1::MemberAnnouncement> for MemberAnnouncement {
 
 impl From<Override> for v1::Override {
     fn from(word: Override) -> Self {
-        let lost = |(node, successor): (NodeName, Option<InstanceId>)| v1::r#override::Lost {
+        let bytes = |instance: InstanceId| instance.as_bytes().to_vec();
+        let lost = |(node, instances): (NodeName, BTreeSet<InstanceId>)| v1::r#override::Lost {
             node: node.into(),
-            successor: successor.map(|instance| instance.as_bytes().to_vec()),
+            instances: instances.into_iter().map(bytes).collect(),
         };
         Self {
             cluster: word.cluster.as_bytes().to_vec(),
             spec: word.spec.as_bytes().to_vec(),
             epoch: word.epoch,
             candidate: word.candidate.into(),
+            roster: entries(word.roster),
             lost: word.lost.into_iter().map(lost).collect(),
             reason: word.reason,
         }
@@ -81,13 +83,13 @@ impl TryFrom<v1::Override> for Override {
     fn try_from(word: v1::Override) -> Result<Self, WireError> {
         let mut lost = BTreeMap::new();
         for (at, entry) in word.lost.iter().enumerate() {
+            let name = format!("lost[{at}].instances");
+            let instances = entry.instances.iter();
+            let instances = instances
+                .map(|id| instance(&name, id))
+                .collect::<Result<_, _>>()?;
             let node: NodeName = text(&format!("lost[{at}].node"), &entry.node)?;
-            let successor = entry
-                .successor
-                .as_deref()
-                .map(|id| instance(&format!("lost[{at}].successor"), id))
-                .transpose()?;
-            if lost.insert(node, successor).is_some() {
+            if lost.insert(node, instances).is_some() {
                 let reason = format!("{} is there twice", entry.node);
                 return Err(WireError::wrong("lost", reason));
             }
@@ -97,6 +99,7 @@ impl TryFrom<v1::Override> for Override {
             spec: spec("spec", &word.spec)?,
             epoch: word.epoch,
             candidate: text("candidate", &word.candidate)?,
+            roster: roster("roster", &word.roster)?,
             lost,
             reason: word.reason,
         })

@@ -33,13 +33,7 @@ pub fn overrule(
         });
     }
     consistent(spec, word)?;
-    let successor = word.lost.get(&record.node);
-    if successor.is_some_and(|successor| *successor != Some(record.instance)) {
-        return Err(GrantRefusal::DeclaredLost {
-            node: record.node.clone(),
-            instance: record.instance,
-        });
-    }
+    counts(record, word)?;
     if record.overruled.as_ref() == Some(word) {
         return Ok(record.clone());
     }
@@ -52,50 +46,71 @@ pub fn overrule(
     Ok(raised(record, word))
 }
 
-/// The record at the new epoch: nothing promised, the lost instances retired, their successors pinned.
+/// Whether the override counts on this machine, and names every machine that this node knows of: a grant may have gone to
+/// one that the operator never saw.
+fn counts(record: &Record, word: &Override) -> Result<(), GrantRefusal> {
+    if word.roster.get(&record.node) != Some(&record.instance) {
+        return Err(GrantRefusal::DeclaredLost {
+            node: record.node.clone(),
+            instance: record.instance,
+        });
+    }
+    for (node, known) in &record.roster {
+        let counts = word.roster.get(node);
+        let lost = word.lost.get(node);
+        if counts != Some(known) && !lost.is_some_and(|lost| lost.contains(known)) {
+            return Err(GrantRefusal::InstanceDiffers {
+                node: node.clone(),
+                pinned: *known,
+                shown: counts.copied().unwrap_or(record.instance),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The record at the new epoch: nothing promised, the lost instances retired, the override's roster pinned.
 fn raised(record: &Record, word: &Override) -> Record {
     let mut next = record.clone();
     next.epoch = word.epoch;
     next.stage = Stage::Virgin;
     next.overruled = Some(word.clone());
-    for (node, successor) in &word.lost {
-        if *node == record.node {
-            continue;
-        }
-        match (next.roster.remove(node), successor) {
-            (Some(pinned), Some(successor)) if pinned == *successor => {}
-            (Some(pinned), _) => {
-                next.retired.insert(pinned);
-            }
-            (None, _) => {}
-        }
-        if let Some(successor) = successor {
-            next.roster.insert(node.clone(), *successor);
-        }
-    }
+    next.roster.clone_from(&word.roster);
+    next.roster.remove(&record.node);
+    next.retired.extend(word.lost.values().flatten());
     next
 }
 
-/// Whether the override names only declared control planes, and a candidate that is there.
+/// Whether the override names every declared control plane, nobody else, and a candidate that is there.
 fn consistent(spec: &ClusterSpec, word: &Override) -> Result<(), GrantRefusal> {
-    let undeclared = word
-        .lost
-        .keys()
-        .chain([&word.candidate])
-        .find(|node| !is_declared(node, spec));
-    if let Some(node) = undeclared {
+    let mut named = word.roster.keys().chain(word.lost.keys());
+    if let Some(stranger) = named.find(|node| !is_declared(node, spec)) {
         return Err(GrantRefusal::NotDeclared {
-            asked: node.clone(),
+            asked: stranger.clone(),
         });
     }
-    let fault = if matches!(word.lost.get(&word.candidate), Some(None)) {
-        "names its own candidate as lost"
+    let mut declared = spec.control_planes.iter().map(|node| &node.name);
+    let unnamed =
+        declared.find(|node| !word.roster.contains_key(*node) && !word.lost.contains_key(*node));
+    let is_lost = |node, counts| {
+        word.lost
+            .get(node)
+            .is_some_and(|lost| lost.contains(counts))
+    };
+    let both = word
+        .roster
+        .iter()
+        .find(|(node, counts)| is_lost(*node, *counts));
+    let fault = if !word.roster.contains_key(&word.candidate) {
+        format!("has no machine for its candidate {}", word.candidate)
+    } else if let Some(node) = unnamed {
+        format!("says nothing of {node}")
+    } else if let Some((node, counts)) = both {
+        format!("counts on instance {counts} of {node} and calls it lost")
     } else if word.reason.trim().is_empty() {
-        "gives no reason"
+        "gives no reason".to_owned()
     } else {
         return Ok(());
     };
-    Err(GrantRefusal::Contradiction {
-        fault: fault.to_owned(),
-    })
+    Err(GrantRefusal::Contradiction { fault })
 }

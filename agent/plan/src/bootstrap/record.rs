@@ -82,10 +82,10 @@ impl Record {
         }
     }
 
-    /// Whether an override dispenses with the node's grant: it is lost and nobody stands in for it.
+    /// Whether an override dispenses with the node's grant: it is lost and no machine has its name.
     pub fn is_lost(&self, node: &NodeName) -> bool {
-        let lost = self.overruled.as_ref().map(|overruled| &overruled.lost);
-        lost.is_some_and(|lost| matches!(lost.get(node), Some(None)))
+        let roster = self.overruled.as_ref().map(|overruled| &overruled.roster);
+        roster.is_some_and(|roster| !roster.contains_key(node))
     }
 
     /// What the node says of itself. `evidence` is what lies on its disk: without a record of having been made by hactl

@@ -117,18 +117,26 @@ fn candidate_grant(request: &GrantRequest) -> hactl_proto::standing::Grant {
     }
 }
 
-fn word(candidate: &str, lost: &[(&str, Option<u8>)]) -> Override {
+/// The override of epoch 1: these machines count (number and instance), those are lost.
+fn word(candidate: &str, counts: &[(u8, u8)], lost: &[(&str, &[u8])]) -> Override {
+    let one = |(n, of): &(u8, u8)| (name(&format!("cp{n}")), instance(*of));
     Override {
         cluster: cluster(),
         spec: all().bootstrap_hash(),
         epoch: 1,
         candidate: name(candidate),
+        roster: counts.iter().map(one).collect(),
         lost: lost
             .iter()
-            .map(|(node, successor)| (name(node), successor.map(instance)))
+            .map(|(node, of)| (name(node), of.iter().copied().map(instance).collect()))
             .collect(),
         reason: "cp1 burnt".to_owned(),
     }
+}
+
+/// cp1 is lost, cp2 takes its part.
+fn without_cp1() -> Override {
+    word("cp2", &[(2, 2), (3, 3)], &[("cp1", &[1])])
 }
 
 /// The candidate cp1 as it has met these answers.

@@ -220,13 +220,7 @@ fn a_second_cluster_is_named_and_nobody_joins_either() {
 #[test]
 fn a_record_reads_back_and_a_damaged_one_does_not() {
     let granted = ask(&record(2), &request()).unwrap();
-    let raised = overrule(
-        &granted,
-        &all(),
-        &[],
-        &operator(),
-        &word("cp2", &[("cp1", None)]),
-    );
+    let raised = overrule(&granted, &all(), &[], &operator(), &without_cp1());
     for record in [record(1), granted, member(3, "aa", true), raised.unwrap()] {
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);

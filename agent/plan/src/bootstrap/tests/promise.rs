@@ -110,7 +110,7 @@ fn an_instance_is_pinned_when_first_heard() {
 #[test]
 fn an_override_frees_the_grant_and_retires_the_lost_machine() {
     let granted = ask(&record(2), &request()).unwrap();
-    let word = word("cp2", &[("cp1", None)]);
+    let word = without_cp1();
     let raised = overrule(&granted, &all(), &[], &operator(), &word).unwrap();
     assert_eq!((raised.epoch, &raised.stage), (1, &Stage::Virgin));
     assert_eq!(raised.roster, roster(&[3]));
@@ -128,7 +128,7 @@ fn an_override_frees_the_grant_and_retires_the_lost_machine() {
 
 #[test]
 fn an_override_is_refused_by_name() {
-    let plain = word("cp2", &[("cp1", None)]);
+    let plain = without_cp1();
     let take = |record: &Record, caller: &Caller, word: &Override| {
         overrule(record, &all(), &[], caller, word).unwrap_err()
     };
@@ -138,28 +138,45 @@ fn an_override_is_refused_by_name() {
     assert_eq!(refusal, GrantRefusal::Member(identity("aa")));
     let refusal = take(&record(1), &operator(), &plain);
     assert!(matches!(refusal, GrantRefusal::DeclaredLost { .. }));
-    let own = word("cp1", &[("cp1", None)]);
-    assert!(
-        take(&record(2), &operator(), &own)
-            .to_string()
-            .contains("own candidate")
-    );
-    let mute = Override {
-        reason: " ".to_owned(),
-        ..plain.clone()
-    };
-    assert!(
-        take(&record(2), &operator(), &mute)
-            .to_string()
-            .contains("no reason")
-    );
-    let stranger = word("cp2", &[("w1", None)]);
-    assert!(matches!(
-        take(&record(2), &operator(), &stranger),
-        GrantRefusal::NotDeclared { .. }
-    ));
+    let faults = [
+        (
+            word("cp1", &[(2, 2), (3, 3)], &[("cp1", &[1])]),
+            "no machine for its candidate cp1",
+        ),
+        (
+            word("cp2", &[(2, 2)], &[("cp1", &[1])]),
+            "says nothing of cp3",
+        ),
+        (
+            word("cp2", &[(2, 2), (3, 3)], &[("cp1", &[1]), ("w1", &[])]),
+            "w1 is not a declared",
+        ),
+        (
+            Override {
+                reason: " ".to_owned(),
+                ..plain.clone()
+            },
+            "gives no reason",
+        ),
+        (
+            word("cp2", &[(2, 7), (3, 3)], &[("cp1", &[1]), ("cp2", &[2])]),
+            "declared this machine",
+        ),
+    ];
+    for (word, said) in faults {
+        let refusal = take(&record(2), &operator(), &word).to_string();
+        assert!(refusal.contains(said), "{said}: {refusal}");
+    }
+    let granted = ask(&record(2), &request()).unwrap();
+    let unaware = word("cp2", &[(1, 9), (2, 2), (3, 3)], &[]);
+    let refusal = take(&granted, &operator(), &unaware);
+    assert!(matches!(refusal, GrantRefusal::InstanceDiffers { .. }));
+    let aware = word("cp2", &[(1, 9), (2, 2), (3, 3)], &[("cp1", &[1])]);
+    let raised = overrule(&granted, &all(), &[], &operator(), &aware).unwrap();
+    assert_eq!(raised.roster.get(&name("cp1")), Some(&instance(9)));
+    assert!(raised.retired.contains(&instance(1)));
     let raised = overrule(&record(2), &all(), &[], &operator(), &plain).unwrap();
-    let second = word("cp3", &[("cp1", None)]);
+    let second = word("cp3", &[(2, 2), (3, 3)], &[("cp1", &[1])]);
     let refusal = take(&raised, &operator(), &second);
     assert_eq!(refusal, GrantRefusal::EpochDiffers { ours: 1, theirs: 1 });
 }
@@ -182,7 +199,7 @@ fn a_cluster_is_learnt_once_and_never_changed() {
     };
     let refused = learn(&known, &all(), &cp1(), &other);
     assert_eq!(refused, Err(GrantRefusal::Member(identity("aa"))));
-    let overruled = word("cp2", &[("cp1", None)]);
+    let overruled = without_cp1();
     let raised = overrule(&granted, &all(), &[], &operator(), &overruled).unwrap();
     let refused = learn(&raised, &all(), &cp1(), &announcement);
     assert!(matches!(refused, Err(GrantRefusal::DeclaredLost { .. })));

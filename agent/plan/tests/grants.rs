@@ -1,0 +1,115 @@
+//! The grant protocol, checked exhaustively: every order of messages, crashes, replaced machines and overrides within a
+//! bound, run through the very functions that the agent runs.
+//!
+//! The network loses, doubles, delays and reorders: a request or a grant, once sent, may arrive at any time, any number of
+//! times, or never. Answers about standing are courtesy and the model lies in all of them: the candidate hears of every
+//! node what it would like to hear. A replaced machine is the worst kind of wiped disk: the old one runs on, cut off, with
+//! all that it holds, while a new one takes its name. A crash drops what is in memory only.
+//!
+//! Each rule that the safety hangs on is also taken away, one at a time, and the checker has to find the two clusters.
+
+mod grants {
+    pub(super) mod model;
+    pub(super) mod mutant;
+    pub(super) mod recovery;
+}
+
+use grants::model::{Grants, Scope};
+use grants::mutant::Mutant;
+use hactl_proto::spec::GrantPolicy::{All, Majority};
+use stateright::{Checker, Model};
+
+/// Explores the whole scope: no counterexample, and what must be reachable is.
+fn holds(scope: Scope, states: usize) {
+    let checker = Grants::new(scope).checker().spawn_bfs().join();
+    println!("{} states", checker.unique_state_count());
+    checker.assert_properties();
+    assert_eq!(checker.unique_state_count(), states, "the scope's size");
+}
+
+/// Explores until the two clusters are found.
+fn bites(mutant: Mutant, scope: Scope) {
+    let checker = Grants::new(Scope { mutant, ..scope })
+        .checker()
+        .spawn_bfs()
+        .join();
+    let found = checker.discovery("one cluster");
+    println!("{} states", checker.unique_state_count());
+    assert!(found.is_some(), "{mutant:?} was not caught");
+}
+
+fn three() -> Scope {
+    Scope::new(3, All)
+}
+
+fn five(policy: hactl_proto::spec::GrantPolicy) -> Scope {
+    Scope::new(5, policy)
+}
+
+#[test]
+fn three_with_a_replaced_candidate_and_a_replaced_voter() {
+    holds(three().replace(&[1, 2]), 0);
+}
+
+#[test]
+fn three_with_two_overrides() {
+    holds(three().overrides(2), 0);
+}
+
+#[test]
+fn three_with_replaced_machines_and_an_override() {
+    holds(three().replace(&[1, 2]).overrides(1), 0);
+}
+
+#[test]
+fn three_with_an_override_by_an_operator_who_does_not_know_all() {
+    holds(three().replace(&[1]).overrides(1).unaware(), 0);
+}
+
+#[test]
+fn five_by_majority() {
+    holds(five(Majority).replace(&[1, 2]), 0);
+}
+
+#[test]
+fn five_by_all() {
+    holds(five(All).replace(&[1, 2, 3, 4]), 0);
+}
+
+#[test]
+fn a_grant_that_is_answered_before_it_is_on_disk_is_caught() {
+    bites(Mutant::AnswersBeforeDisk, three().replace(&[1]));
+}
+
+#[test]
+fn a_grant_that_expires_is_caught() {
+    bites(Mutant::GrantExpires, three().replace(&[1]));
+}
+
+#[test]
+fn a_wiped_node_that_votes_again_is_caught() {
+    bites(Mutant::InstanceReused, three().replace(&[1]));
+}
+
+#[test]
+fn an_ignored_epoch_is_caught() {
+    bites(Mutant::EpochIgnored, three().overrides(1));
+}
+
+#[test]
+fn a_bare_majority_is_caught() {
+    bites(Mutant::BareMajority, five(Majority).replace(&[1]));
+}
+
+#[test]
+fn an_override_on_a_node_that_began_is_caught() {
+    bites(Mutant::OverrideAnywhere, three().overrides(1));
+}
+
+#[test]
+fn a_voter_that_forgets_the_roster_is_caught() {
+    bites(
+        Mutant::RosterForgotten,
+        three().replace(&[1]).overrides(1).unaware(),
+    );
+}
