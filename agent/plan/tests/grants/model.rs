@@ -7,7 +7,7 @@ use hactl_node_plan::bootstrap::record::{Record, Stage};
 use hactl_node_plan::bootstrap::voter::{self, Caller};
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::role::CallerRole;
-use hactl_proto::spec::{ClusterSpec, GrantPolicy};
+use hactl_proto::spec::{ClusterSpec, GrantPolicy, SpecHash};
 use hactl_proto::standing::{
     ClusterIdentity, Grant, GrantRequest, InstanceId, MemberAnnouncement, Override, Roster,
     Standing, StandingAnswer,
@@ -113,6 +113,7 @@ pub(crate) enum Move {
 pub(crate) struct Grants {
     pub(crate) scope: Scope,
     pub(crate) spec: ClusterSpec,
+    pub(crate) hash: SpecHash,
 }
 
 pub(crate) fn name(of: u8) -> NodeName {
@@ -146,8 +147,9 @@ impl Grants {
             "policies": {"grants": scope.policy, "init_node": null, "prerequisites": {}, "agent_port": 7470,
                 "worker_enrolment": false},
         });
-        let spec = serde_json::from_value(spec).unwrap();
-        Self { scope, spec }
+        let spec: ClusterSpec = serde_json::from_value(spec).unwrap();
+        let hash = spec.bootstrap_hash();
+        Self { scope, spec, hash }
     }
 
     fn machine(&self, name_of: u8, number: usize) -> Machine {
@@ -171,7 +173,7 @@ impl Grants {
             candidate: name(candidate.name),
             instance: candidate.memory.instance,
             epoch,
-            spec: self.spec.bootstrap_hash(),
+            spec: self.hash,
         }
     }
 
@@ -182,7 +184,7 @@ impl Grants {
             candidate: name(from.name),
             instance: from.memory.instance,
             cluster: cluster(),
-            spec: self.spec.bootstrap_hash(),
+            spec: self.hash,
             epoch: request.epoch,
             roster: request
                 .roster
@@ -202,7 +204,7 @@ impl Grants {
                 node: node.clone(),
                 instance: *instance,
                 cluster: cluster(),
-                spec: self.spec.bootstrap_hash(),
+                spec: self.hash,
                 epoch: record.epoch,
                 standing: Standing::Virgin,
                 roster: Roster::new(),
@@ -388,7 +390,7 @@ impl Grants {
                 }
                 words.extend(roster.keys().map(|candidate| Override {
                     cluster: cluster(),
-                    spec: self.spec.bootstrap_hash(),
+                    spec: self.hash,
                     epoch,
                     candidate: candidate.clone(),
                     roster: roster.clone(),
