@@ -8,18 +8,39 @@ use serde_json::Value;
 use crate::disk;
 use crate::lab::{Lab, Node, Role};
 use crate::machine;
-use crate::progress::{Stage, stage};
+use crate::program::Program;
+use crate::progress::stage;
+
+/// Asking costs processor time that a first boot on the same machine needs itself.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Waits until every node is Ready and every API server says that it and its etcd are.
 pub(crate) fn wait_ready(lab: &Lab, limit: Duration) -> Result<()> {
     stage("waiting until every node is Ready", |stage| {
-        ready_within(lab, stage, limit)
+        stage.wait_every(PAUSE, "all nodes to be Ready", limit, || {
+            ready(lab).with_context(|| last_words(lab))
+        })
     })
 }
 
-/// The same within a stage of the caller's.
-pub(crate) fn ready_within(lab: &Lab, stage: &Stage, limit: Duration) -> Result<()> {
-    stage.wait("all nodes to be Ready", limit, || ready(lab))
+/// What the agent of the first node that is not in a cluster yet said last.
+fn last_words(lab: &Lab) -> String {
+    let joined = |node: &&Node| {
+        let root = disk::root(lab.place(), &node.name);
+        root.join("etc/kubernetes/kubelet.conf").exists()
+    };
+    let next = lab.nodes.iter().find(|node| !joined(node));
+    let Some(node) = next.filter(|_| !lab.bare) else {
+        return "not yet".to_owned();
+    };
+    let argv = [
+        "journalctl",
+        "--unit=hactl-agent",
+        "--lines=1",
+        "--output=cat",
+    ];
+    let said = machine::inside(lab.place(), &node.name, &argv).and_then(Program::run);
+    format!("{}'s agent: {}", node.name, said.unwrap_or_default().trim())
 }
 
 /// Runs kubectl with the rights of the administrator, on the first control plane that is on and has them.

@@ -1,5 +1,5 @@
 //! Says what the lab is doing. On a terminal: one line that lives, with how long it has been going on. Elsewhere: a line
-//! when a stage starts, one a minute while it lasts, one with its duration when it ends.
+//! when a stage starts, one each half minute while it lasts, one with its duration when it ends.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex};
@@ -70,6 +70,17 @@ impl Stage {
         &self,
         what: &str,
         limit: Duration,
+        probe: impl FnMut() -> Result<T>,
+    ) -> Result<T> {
+        self.wait_every(Duration::from_millis(250), what, limit, probe)
+    }
+
+    /// The same for a probe that costs something: so long is the pause between two.
+    pub(crate) fn wait_every<T>(
+        &self,
+        pause: Duration,
+        what: &str,
+        limit: Duration,
         mut probe: impl FnMut() -> Result<T>,
     ) -> Result<T> {
         let start = Instant::now();
@@ -84,9 +95,10 @@ impl Stage {
                     limit.as_secs()
                 );
             }
-            let first = missing.lines().next().unwrap_or_default();
-            self.detail(format!("waiting for {what}: {first}"));
-            thread::sleep(Duration::from_millis(250));
+            // What failed programs say ends with the reason.
+            let reason = missing.lines().last().unwrap_or_default();
+            self.detail(format!("waiting for {what}: {reason}"));
+            thread::sleep(pause);
         }
     }
 }
@@ -100,7 +112,7 @@ impl Shared {
     }
 
     fn show(&self) {
-        let every = Duration::from_secs(if self.live { 1 } else { 60 });
+        let every = Duration::from_secs(if self.live { 1 } else { 30 });
         self.write(&format!("{} {} …", self.since, self.what), false);
         let mut state = self
             .state
