@@ -1,0 +1,139 @@
+//! Bad datagrams against a running cluster, and key rotation.
+
+use std::time::Duration;
+
+use hactl_agent::membership::seal::Rejection;
+use hactl_agent::membership::table::Change;
+use hactl_proto::member::MemberState;
+
+use crate::world::{KEY, NEXT_KEY, World, ring};
+
+#[test]
+fn repeated_datagrams_are_counted_and_change_nothing() {
+    let mut world = World::settled(5, 11);
+    world.repeat = 0.5;
+    world.run(Duration::from_secs(120));
+    world.assert_all_alive();
+    assert_eq!(world.events, []);
+    let rejected = world.core(0).status().counters.rejected;
+    assert!(rejected.replayed > 100, "{rejected:?}");
+    assert_eq!(rejected.foreign + rejected.garbage + rejected.malformed, 0);
+}
+
+#[test]
+fn garbage_and_foreign_datagrams_are_counted_and_not_answered() {
+    let mut world = World::settled(3, 12);
+    let mut foreign = World::new(3, 1);
+    foreign.start_with(0, ring(&[(1, NEXT_KEY)]));
+    let now = foreign.time(0);
+    foreign.core(0).advance(now);
+    let (_, sealed) = foreign.core(0).poll_datagram().unwrap();
+    let now = world.time(0);
+    let core = world.core(0);
+    let sent = core.status().counters.datagrams_sent;
+    assert_eq!(core.receive(&sealed, now), Err(Rejection::Foreign));
+    assert_eq!(core.receive(&sealed[..30], now), Err(Rejection::Garbage));
+    assert_eq!(core.receive(b"hello", now), Err(Rejection::Garbage));
+    assert_eq!(core.receive(&[1; 1353], now), Err(Rejection::Oversize));
+    assert_eq!(core.receive(&[1; 200], now), Err(Rejection::Foreign));
+    assert_eq!(
+        core.receive(&[&[1, 9], &[0; 100][..]].concat(), now),
+        Err(Rejection::UnknownKey(9))
+    );
+    assert_eq!(core.poll_datagram(), None);
+    let counters = core.status().counters;
+    assert_eq!(counters.datagrams_sent, sent);
+    let rejected = counters.rejected;
+    assert_eq!((rejected.foreign, rejected.garbage), (2, 2));
+    assert_eq!((rejected.oversize, rejected.unknown_key), (1, 1));
+}
+
+#[test]
+fn a_foreign_cluster_on_the_same_network_stays_out() {
+    let mut world = World::new(5, 13);
+    for index in 0..4 {
+        world.start(index);
+    }
+    world.start_with(4, ring(&[(1, NEXT_KEY)]));
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.state(0, 4), None);
+    assert_eq!(world.state(4, 0), None);
+    assert!(world.core(0).status().counters.rejected.foreign > 0);
+}
+
+#[test]
+fn keys_rotate_under_way_without_a_suspicion() {
+    let mut world = World::settled(5, 14);
+    let stages: [&[(u8, &str)]; 3] = [
+        &[(1, KEY), (2, NEXT_KEY)],
+        &[(2, NEXT_KEY), (1, KEY)],
+        &[(2, NEXT_KEY)],
+    ];
+    for keys in stages {
+        for index in 0..5 {
+            world.core(index).rotate(ring(keys)).unwrap();
+            world.run(Duration::from_secs(5));
+        }
+    }
+    world.run(Duration::from_secs(60));
+    world.assert_all_alive();
+    assert_eq!(world.events, []);
+    assert_eq!(world.core(0).status().key_ids, [2]);
+    let rejected = world.core(0).status().counters.rejected;
+    assert_eq!((rejected.unknown_key, rejected.foreign), (0, 0));
+}
+
+#[test]
+fn an_earlier_boots_datagrams_do_not_revive_it() {
+    let mut world = World::settled(3, 15);
+    let now = world.time(2);
+    world.core(2).leave(now);
+    let last: Vec<_> = std::iter::from_fn(|| world.core(2).poll_datagram()).collect();
+    assert!(!last.is_empty());
+    world.stop(2);
+    world.start(2);
+    world.run(Duration::from_secs(10));
+    world.events.clear();
+    for (_, datagram) in last {
+        for index in [0, 1] {
+            world.inject(index, datagram.clone());
+        }
+    }
+    world.run(Duration::from_secs(10));
+    world.assert_all_alive();
+    assert_eq!(world.count(Change::Down), 0);
+    let superseded = world.core(0).status().counters.rejected.superseded;
+    assert!(superseded > 0);
+}
+
+#[test]
+fn another_agent_under_our_name_is_seen() {
+    let mut world = World::settled(3, 16);
+    let mut twin = World::new(3, 2);
+    twin.nodes[0].boot = 8;
+    twin.start(0);
+    twin.now = world.now;
+    let now = twin.time(0);
+    twin.core(0).advance(now);
+    let (_, datagram) = twin.core(0).poll_datagram().unwrap();
+    let now = world.time(0);
+    assert_eq!(
+        world.core(0).receive(&datagram, now),
+        Err(Rejection::Namesake)
+    );
+    assert_eq!(world.core(0).status().counters.rejected.namesake, 1);
+}
+
+#[test]
+fn members_over_the_limit_are_refused() {
+    let mut world = World::new(12, 17);
+    world.member_limit = 8;
+    for index in 0..12 {
+        world.start(index);
+    }
+    world.run(Duration::from_secs(30));
+    let status = world.core(0).status();
+    assert!(status.known <= 9, "{status:?}");
+    assert!(status.counters.rejected.crowded > 0);
+    assert_eq!(world.state(0, 0), Some(MemberState::Alive));
+}
