@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
@@ -29,6 +30,11 @@ impl OperationId {
         } else {
             Err(OperationIdError(text))
         }
+    }
+
+    /// The id of an order that a node gives itself, at a millisecond of its own clock.
+    pub fn own(order: &Order, at: Timestamp) -> Self {
+        Self(format!("{}-{}", order.kind(), at.as_millisecond()))
     }
 
     /// The id as text.

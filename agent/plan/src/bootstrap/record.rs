@@ -88,6 +88,14 @@ impl Record {
         roster.is_some_and(|roster| !roster.contains_key(node))
     }
 
+    /// The cluster that the node knows.
+    pub const fn identity(&self) -> Option<&ClusterIdentity> {
+        match &self.stage {
+            Stage::Member { identity, .. } => Some(identity),
+            Stage::Virgin | Stage::Granted(_) | Stage::Initialising(_) => None,
+        }
+    }
+
     /// What the node says of itself. `evidence` is what lies on its disk: without a record of having been made by hactl
     /// it is foreign.
     pub fn standing(&self, evidence: &[String]) -> Standing {
