@@ -190,7 +190,6 @@ impl State {
             .find(|(_, machine)| machine.address == address)
     }
 
-
     /// The cluster of the etcd member that runs on this machine, whether or not it has a quorum.
     pub fn member_running(&self, machine: &Machine) -> Option<(&Cluster, &Member)> {
         let up = machine.runs("kubelet")

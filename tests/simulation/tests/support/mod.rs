@@ -2,7 +2,11 @@
 //! the agents' first boot does.
 
 #![allow(dead_code, reason = "each test uses its part")]
-#![allow(clippy::unwrap_used, clippy::default_trait_access, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::default_trait_access,
+    reason = "all of this is test code"
+)]
 
 use std::future::Future;
 
@@ -12,8 +16,10 @@ use hactl_agent::paths::Paths;
 use hactl_node_plan::kubeadm::{Kubeadm, command, config};
 use hactl_node_plan::plan::NodeContext;
 use hactl_proto::Timestamp;
+use hactl_proto::finding::CheckMode;
 use hactl_proto::instruction::{Instruction, JoinCredentials, OperationId, Order};
 use hactl_proto::name::{ClusterName, NodeName, ZoneName};
+use hactl_proto::prerequisite::Check;
 use hactl_proto::report::Outcome;
 use hactl_proto::secret::Secret;
 use hactl_proto::spec::{
@@ -23,11 +29,11 @@ use hactl_proto::spec::{
 use hactl_proto::version::KubernetesVersion;
 use hactl_simulation::{SimulatedHost, World};
 
-pub fn name(text: &str) -> NodeName {
+pub(crate) fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
 }
 
-pub fn id(text: &str) -> OperationId {
+pub(crate) fn id(text: &str) -> OperationId {
     OperationId::new(text).unwrap()
 }
 
@@ -40,7 +46,7 @@ fn node(text: &str, last: u8, zone: &str) -> DeclaredNode {
 }
 
 /// Three control planes and a worker, managed endpoint, with a pod network.
-pub fn spec() -> ClusterSpec {
+pub(crate) fn spec() -> ClusterSpec {
     ClusterSpec {
         name: ClusterName::new("example").unwrap(),
         kubernetes: KubernetesSpec {
@@ -86,14 +92,17 @@ pub fn spec() -> ClusterSpec {
         policies: Policies {
             grants: GrantPolicy::All,
             init_node: None,
-            prerequisites: Default::default(),
+            // The simulated machines have no kernel to look at.
+            prerequisites: Check::ALL
+                .map(|check| (check.name().to_owned(), CheckMode::Off))
+                .into(),
             agent_port: AGENT_PORT,
             worker_enrolment: true,
         },
     }
 }
 
-pub fn context(node: &str) -> NodeContext {
+pub(crate) fn context(node: &str) -> NodeContext {
     let spec = spec();
     let (declared, role) = spec.declared(&name(node)).unwrap();
     NodeContext {
@@ -105,13 +114,13 @@ pub fn context(node: &str) -> NodeContext {
     }
 }
 
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     let base: Timestamp = "2026-11-22T17:00:00Z".parse().unwrap();
     World::of(&spec(), base)
 }
 
 /// One runtime with virtual time; when it ends, all that runs in it is gone, as with `kill -9`.
-pub fn life<T>(world: &World, story: impl Future<Output = T>) -> T {
+pub(crate) fn life<T>(world: &World, story: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -125,14 +134,14 @@ pub fn life<T>(world: &World, story: impl Future<Output = T>) -> T {
     })
 }
 
-pub async fn engine(world: &World, node: &str) -> Operations<SimulatedHost> {
+pub(crate) async fn engine(world: &World, node: &str) -> Operations<SimulatedHost> {
     let host = std::sync::Arc::new(world.host(&name(node)));
     Operations::open(host, Paths::system(), context(node))
         .await
         .unwrap()
 }
 
-pub fn instruction(text: &str, order: Order) -> Instruction {
+pub(crate) fn instruction(text: &str, order: Order) -> Instruction {
     Instruction {
         id: id(text),
         generation: 1,
@@ -142,13 +151,17 @@ pub fn instruction(text: &str, order: Order) -> Instruction {
 }
 
 /// Submits and waits for the end.
-pub async fn carry_out(engine: &Operations<SimulatedHost>, text: &str, order: Order) -> Outcome {
+pub(crate) async fn carry_out(
+    engine: &Operations<SimulatedHost>,
+    text: &str,
+    order: Order,
+) -> Outcome {
     let watch = engine.submit(instruction(text, order)).await.unwrap();
     watch.outcome().await.unwrap()
 }
 
 /// What a member does to admit a joining node: the joiner's stale etcd member goes by id, a token and certificates are made.
-pub async fn admit(world: &World, joiner: &str) -> JoinCredentials {
+pub(crate) async fn admit(world: &World, joiner: &str) -> JoinCredentials {
     let sponsor = context("cp1");
     let host = world.host(&sponsor.node);
     {

@@ -39,7 +39,8 @@ impl Run<'_> {
             .unwrap_or_default()
             .to_owned();
         self.kubeconfigs(&endpoint)?;
-        self.tree().write(layout::KUBELET_CONF, kubeconfig(&endpoint));
+        self.tree()
+            .write(layout::KUBELET_CONF, kubeconfig(&endpoint));
         self.place("kubeconfigs: the kubelet's is written")?;
         self.etcd_manifest(false);
         self.place("init: etcd's manifest is written")?;
