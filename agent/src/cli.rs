@@ -1,8 +1,10 @@
 //! The agent's command line. One file a verb; the daemon is `run`.
 
 /// `guard-etcd`, `doctor` and `run` live beside what they do; here is what belongs to nothing else.
+mod measure_fsync;
 mod probe_haproxy;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +21,14 @@ struct Arguments {
 enum Verb {
     /// Run the daemon (what hactl-agent.service starts).
     Run,
+    /// Check this node's prerequisites, without a daemon, and say what to do.
+    Doctor(crate::doctor::DoctorArgs),
+    /// Measure how quick a folder's disk is for etcd: at most 200 writes with fdatasync, within two seconds.
+    #[command(hide = true)]
+    MeasureFsync {
+        /// The folder, or one that is to be made.
+        folder: PathBuf,
+    },
     /// Ask the HAProxy on this node whether it works; exit status 0 if so (what keepalived runs).
     #[command(hide = true)]
     ProbeHaproxy {
@@ -31,6 +41,8 @@ enum Verb {
 pub fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run => crate::daemon::main(),
+        Verb::Doctor(args) => crate::doctor::main(&args),
+        Verb::MeasureFsync { folder } => measure_fsync::run(&folder),
         Verb::ProbeHaproxy { port } => probe_haproxy::run(port),
     }
 }

@@ -14,17 +14,12 @@ mod progress;
 
 pub use context::{Condition, ExecuteContext, StepError};
 pub(crate) use context::{last_lines, unit_name};
+pub use machine::Mender;
 pub use progress::Progress;
 
 use hactl_node_plan::step::Step;
 
-use crate::host::{Host, HostError};
-use crate::paths::Paths;
-
-/// Removes what an operation's steps may have left on tmpfs, secrets among it: whatever way it ended, and after a restart.
-pub async fn clear<H: Host>(host: &H, paths: &Paths) -> Result<(), HostError> {
-    host.remove(&kubernetes::config_file(paths)).await
-}
+use crate::host::Host;
 
 /// Carries one step out. Safe to repeat, and safe to drop at any await: what a program began goes on in its own
 /// transient unit and is found again by its name.

@@ -7,7 +7,7 @@ mod endpoint;
 /// Facts about Kubernetes on this node.
 pub mod kubernetes;
 /// Facts about the machine under it.
-mod machine;
+pub mod machine;
 
 use hactl_node_plan::facts::Facts;
 use hactl_node_plan::plan::NodeContext;

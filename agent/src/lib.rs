@@ -5,6 +5,7 @@ pub mod api;
 pub mod bundle;
 pub mod cli;
 pub mod daemon;
+pub mod doctor;
 pub mod etcd;
 pub mod execute;
 pub mod first_boot;

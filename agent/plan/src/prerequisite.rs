@@ -28,7 +28,7 @@ mod tests;
 pub use clock::{CLOCK_REFUSE_MS, CLOCK_WARN_MS, median_offset_ms};
 pub use identity::{Duplicate, duplicates};
 pub use ports::{PortUse, port_uses};
-pub use programs::{missing_programs, packages_of};
+pub use programs::{missing_programs, packages_of, program_names};
 pub use requirements::{PeerFacts, Requirements};
 
 use hactl_proto::finding::{CheckMode, Finding, Severity};

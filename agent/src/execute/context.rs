@@ -100,22 +100,7 @@ impl<H: Host> ExecuteContext<H> {
 
     /// Runs a command that has to exit with 0. That is never enough: look at the state after.
     pub async fn run(&self, command: &Command) -> Result<Output, StepError> {
-        let output = self.host.run(command).await?;
-        if output.success() {
-            return Ok(output);
-        }
-        Err(StepError::Program {
-            line: command.line(),
-            ended: output.status.map_or_else(
-                || "ended by a signal".to_owned(),
-                |status| format!("exit status {status}"),
-            ),
-            words: if command.secret_output {
-                "its words may hold a secret and are not shown".to_owned()
-            } else {
-                last_lines(&output)
-            },
-        })
+        run_to_success(&*self.host, command).await
     }
 
     /// Looks at a condition each `every` until it holds or `limit` has passed, and says meanwhile what it waits for.
@@ -156,6 +141,29 @@ impl<H: Host> ExecuteContext<H> {
 /// The name of the transient unit of an operation's step.
 pub(crate) fn unit_name(operation: &OperationId, step: &str) -> String {
     format!("hactl-{operation}-{step}")
+}
+
+/// Runs a command that has to exit with 0.
+pub(super) async fn run_to_success<H: Host>(
+    host: &H,
+    command: &Command,
+) -> Result<Output, StepError> {
+    let output = host.run(command).await?;
+    if output.success() {
+        return Ok(output);
+    }
+    Err(StepError::Program {
+        line: command.line(),
+        ended: output.status.map_or_else(
+            || "ended by a signal".to_owned(),
+            |status| format!("exit status {status}"),
+        ),
+        words: if command.secret_output {
+            "its words may hold a secret and are not shown".to_owned()
+        } else {
+            last_lines(&output)
+        },
+    })
 }
 
 /// The last lines of what a program said, standard error after standard output.

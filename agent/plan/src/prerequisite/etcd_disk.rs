@@ -25,13 +25,13 @@ pub(super) fn check(situation: Situation<'_>) -> Vec<Deviation> {
     }
     let millis = |us: u32| f64::from(us) / 1000.0;
     let observed = format!(
-        "99 of 100 writes with fdatasync on {folder} took up to {:.1} ms (median {:.1} ms, slowest {:.1} ms, {} writes)",
+        "fdatasync p99 {:.1} ms (p50 {:.1}, max {:.1}, of {})",
         millis(times.p99_us),
         millis(times.p50_us),
         millis(times.max_us),
         times.writes
     );
-    let wanted = "at most 10 ms; etcd loses leaders over 100 ms";
+    let wanted = "99 of 100 writes within 10 ms: etcd loses its leader over 100 ms";
     let remedy = format!(
         "Put {folder} on a solid-state disk of its own; measure with `hactl-agent measure-fsync {folder}`."
     );

@@ -97,6 +97,11 @@ const PROGRAMS: [Wanted; 12] = [
     wanted("tc", (0, 32), Severity::Warning, ("iproute2", "iproute-tc")),
 ];
 
+/// Every program that some version wants.
+pub fn program_names() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|wanted| wanted.program)
+}
+
 /// Programs that this minor wants and that are not there.
 pub fn missing_programs(present: &BTreeSet<String>, minor: u16) -> Vec<&'static str> {
     missing(present, minor)

@@ -143,7 +143,7 @@ impl Requirements {
     }
 
     /// The minor of the Kubernetes to run; the newest that hactl knows where nobody said.
-    pub(super) fn minor(&self) -> u16 {
+    pub fn minor(&self) -> u16 {
         self.kubernetes.as_ref().map_or(37, |version| version.minor)
     }
 }

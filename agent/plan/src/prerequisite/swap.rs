@@ -10,9 +10,10 @@ use crate::step::machine::{EditedFile, FileEdit, MachineStep};
 
 /// No swap in use, in fstab or in units. Where the spec sets `failSwapOn: false`, a worker may have it and a control plane is warned.
 pub(super) fn check(situation: Situation<'_>) -> Vec<Deviation> {
-    let mut found: Vec<Deviation> = [active(situation), fstab(situation), units(situation)]
+    let looks = [active, fstab, units, own_units];
+    let mut found: Vec<Deviation> = looks
         .into_iter()
-        .flatten()
+        .filter_map(|look| look(situation))
         .collect();
     if !situation.wanted.allows_swap {
         return found;
@@ -70,18 +71,31 @@ fn fstab(situation: Situation<'_>) -> Option<Deviation> {
     })
 }
 
+/// Units made by a generator or a package are masked; those in `/etc` can only be disabled.
 fn units(situation: Situation<'_>) -> Option<Deviation> {
-    match &situation.machine.swap.units {
+    let step = |units: Vec<String>| MachineStep::MaskUnits { units };
+    brought(&situation.machine.swap.units, "mask", step)
+}
+
+fn own_units(situation: Situation<'_>) -> Option<Deviation> {
+    let step = |units: Vec<String>| MachineStep::DisableUnits { units };
+    brought(&situation.machine.swap.own_units, "disable", step)
+}
+
+fn brought(
+    units: &Known<Vec<String>>,
+    verb: &str,
+    step: impl Fn(Vec<String>) -> MachineStep,
+) -> Option<Deviation> {
+    match units {
         Known::Is(units) if units.is_empty() => None,
         Known::Is(units) => Some(
             Deviation::refusal(
                 format!("units bring it at boot: {}", units.join(", ")),
                 "no unit brings swap",
-                format!("Run `systemctl mask --now {}`.", units.join(" ")),
+                format!("Run `systemctl {verb} --now {}`.", units.join(" ")),
             )
-            .mended_by([MachineStep::MaskUnits {
-                units: units.clone(),
-            }]),
+            .mended_by([step(units.clone())]),
         ),
         Known::Unknown(why) => Some(Deviation::unknown("the units of swap", why)),
     }

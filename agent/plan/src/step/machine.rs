@@ -20,6 +20,11 @@ pub enum MachineStep {
     SetSysctl(Sysctl),
     /// Stop using every swap now.
     SwapOff,
+    /// Stop and disable units of swap that the operator wrote.
+    DisableUnits {
+        /// Their names, sorted.
+        units: Vec<String>,
+    },
     /// Mask units that would bring swap back at the next boot.
     MaskUnits {
         /// Their names, sorted.
@@ -115,6 +120,7 @@ impl MachineStep {
             Self::SetSysctl(Sysctl::BridgeNfCallIptables) => "set-bridge-nf-call-iptables",
             Self::SetSysctl(Sysctl::BridgeNfCallIp6tables) => "set-bridge-nf-call-ip6tables",
             Self::SwapOff => "swap-off",
+            Self::DisableUnits { .. } => "disable-swap-units",
             Self::MaskUnits { .. } => "mask-swap-units",
             Self::EnableContainerd => "enable-containerd",
             Self::RestartContainerd => "restart-containerd",

@@ -63,6 +63,7 @@ pub(crate) fn healthy() -> MachineFacts {
             active: Is(vec![]),
             fstab: Is(file("/etc/fstab", "UUID=1 / ext4 defaults 0 1\n")),
             units: Is(vec![]),
+            own_units: Is(vec![]),
         },
         kernel: KernelFacts {
             modules: BTreeMap::from([

@@ -18,7 +18,7 @@ pub const PACKAGES: [&str; 5] = [
 /// Programs, packages and their versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackageFacts {
-    /// Names of all programs on the system's PATH.
+    /// Of the programs that hactl asks about, those on the system's PATH.
     pub programs: Known<BTreeSet<String>>,
     /// `kubeadm version`; `None`: not installed.
     pub kubeadm: Known<Option<KubernetesVersion>>,

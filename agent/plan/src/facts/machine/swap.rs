@@ -18,9 +18,11 @@ pub struct SwapFacts {
     pub active: Known<Vec<String>>,
     /// `/etc/fstab`; an empty one where there is none.
     pub fstab: Known<TextFile>,
-    /// Units that are not masked and bring swap at boot: `.swap` units that fstab did not make, and enabled
-    /// [`SWAP_SERVICES`]. Sorted.
+    /// Units that are not masked and bring swap at boot: `.swap` units that a generator made of anything but fstab, and
+    /// enabled ones of [`SWAP_SERVICES`]. Sorted.
     pub units: Known<Vec<String>>,
+    /// `.swap` units whose file lies in `/etc/systemd/system` and that are enabled: these can't be masked. Sorted.
+    pub own_units: Known<Vec<String>>,
 }
 
 /// First column of `/proc/swaps`; blanks in a name are written `\040`.

@@ -26,6 +26,7 @@ fn apply(machine: &mut MachineFacts, step: &MachineStep) {
                 .insert(*sysctl, Is(Some("1".to_owned())));
         }
         MachineStep::SwapOff => machine.swap.active = Is(vec![]),
+        MachineStep::DisableUnits { .. } => machine.swap.own_units = Is(vec![]),
         MachineStep::MaskUnits { .. } => machine.swap.units = Is(vec![]),
         MachineStep::EnableContainerd => machine.containerd.enabled = Is(true),
         MachineStep::RestartContainerd => {
@@ -127,6 +128,7 @@ fn machines() -> impl Strategy<Value = MachineFacts> {
             machine.swap.fstab = Is(file("/etc/fstab", &swap.1.join("\n")));
             if swap.2 {
                 machine.swap.units = Is(vec!["dev-zram0.swap".to_owned()]);
+                machine.swap.own_units = Is(vec!["swapfile.swap".to_owned()]);
             }
             machine
                 .kernel
