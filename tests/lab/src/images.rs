@@ -27,7 +27,7 @@ const IMPORT: &str = include_str!("../files/import-images");
 /// The version's images as archives, for nodes that run another version.
 pub(crate) fn archives(cache: &Cache, base: &Base, kubernetes: &Kubernetes) -> Result<PathBuf> {
     let version = kubernetes.version;
-    cache.once(
+    cache.keyed(
         &format!("archives/{version}"),
         &key(kubernetes)?,
         |partial| {
@@ -52,7 +52,7 @@ pub(crate) fn containerd_folder(
 ) -> Result<PathBuf> {
     let archives = archives(cache, base, kubernetes)?;
     let version = kubernetes.version;
-    cache.once(&format!("images/{version}"), &key(kubernetes)?, |partial| {
+    cache.keyed(&format!("images/{version}"), &key(kubernetes)?, |partial| {
         stage(&format!("importing the images of {version}"), |_| {
             import(cache, &[layer, &base.root], &archives, partial)
         })

@@ -39,7 +39,7 @@ pub(crate) struct Base {
 impl Base {
     /// The base, made where it isn't there.
     pub(crate) fn obtain(cache: &Cache) -> Result<Self> {
-        let dir = cache.once("base", &Self::key(), |partial| {
+        let dir = cache.keyed("base", &Self::key(), |partial| {
             stage(
                 "making the nodes' root file system from Debian's packages (about a minute)",
                 |_| make(partial),
@@ -165,7 +165,7 @@ pub(crate) fn kubernetes_layer(
     let repository = package::packages(cache, kubernetes)?;
     let version = package::package_version(kubernetes);
     let key = format!("{}\n{}\n3", Base::key(), kubernetes.key()?);
-    cache.once(&format!("layers/kubernetes-{version}"), &key, |partial| {
+    cache.keyed(&format!("layers/kubernetes-{version}"), &key, |partial| {
         stage(
             &format!("installing kubeadm, kubelet and kubectl {version}"),
             |_| {

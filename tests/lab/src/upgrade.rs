@@ -31,16 +31,20 @@ pub(crate) fn provide(cache: &Cache, place: Place, version: Version) -> Result<(
         |stage| {
             for node in lab.nodes.iter().filter(is_on) {
                 stage.detail(node.name.clone());
-                import(&lab, node, version, &archives)?;
+                import(&lab, node, &archives)?;
             }
             Ok(())
         },
     )
 }
 
-fn import(lab: &Lab, node: &Node, version: Version, archives: &Path) -> Result<()> {
+fn import(lab: &Lab, node: &Node, archives: &Path) -> Result<()> {
     for archive in std::fs::read_dir(archives)?.flatten() {
-        let file = format!("{ARCHIVES}/{version}/{}", name_of(&archive.path()));
+        let file = format!(
+            "{ARCHIVES}/{}/{}",
+            name_of(archives),
+            name_of(&archive.path())
+        );
         let argv = ["ctr", "-n", "k8s.io", "images", "import", &file];
         machine::inside(lab.place(), &node.name, &argv)?
             .limit(IMPORT_LIMIT)
