@@ -165,7 +165,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
         let node = self.operations.node();
         let lying = here::read(&*self.host, &node, &self.paths).await;
         if !self.prepared && !lying.healthy {
-            let facts = inspect(&*self.host, &node, &self.paths).await;
+            let facts = inspect(&*self.host, &node, &self.paths, self.operations.machine()).await;
             let planned = plan(&self.instruction(Order::Prepare), &node, &facts);
             self.prepared = planned.is_ok_and(|plan| plan.steps.is_empty());
         }

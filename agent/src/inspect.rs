@@ -11,15 +11,22 @@ pub mod machine;
 
 use hactl_node_plan::facts::Facts;
 use hactl_node_plan::plan::NodeContext;
+use hactl_node_plan::prerequisite::Requirements;
 
 use crate::host::Host;
 use crate::paths::Paths;
+use machine::MachineInspector;
 
-/// Reads all facts that plans are computed from.
-pub async fn inspect<H: Host>(host: &H, node: &NodeContext, paths: &Paths) -> Facts {
+/// Reads all facts that plans are computed from. `machine` remembers what is costly from one reading to the next.
+pub async fn inspect<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    machine: &MachineInspector,
+) -> Facts {
     Facts {
         at: host.now(),
-        machine: machine::inspect(host, node, paths).await,
+        machine: machine.inspect(host, &Requirements::of(node)).await,
         kubernetes: kubernetes::inspect(host, node, paths).await,
         endpoint: endpoint::inspect(host, node).await,
     }

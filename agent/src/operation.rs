@@ -21,6 +21,7 @@ use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::report::{OperationStatus, ReportEvent};
 
 use crate::host::Host;
+use crate::inspect::machine::MachineInspector;
 use crate::journal::{Entry, Journal, JournalError, Past, PastOperation};
 use crate::paths::Paths;
 use story::Story;
@@ -50,6 +51,7 @@ struct Inner<H> {
     host: Arc<H>,
     paths: Arc<Paths>,
     node: RwLock<Arc<NodeContext>>,
+    machine: MachineInspector,
     /// Held while an instruction is admitted, so that two at once are one after the other.
     journal: tokio::sync::Mutex<Journal<H>>,
     state: Mutex<State>,
@@ -88,12 +90,18 @@ impl<H: Host> Operations<H> {
         Ok(Self {
             inner: Arc::new(Inner {
                 host,
+                machine: MachineInspector::new(paths.clone()),
                 paths: Arc::new(paths),
                 node: RwLock::new(Arc::new(node)),
                 journal: tokio::sync::Mutex::new(journal),
                 state: Mutex::new(state),
             }),
         })
+    }
+
+    /// What reads this machine's facts: one for all who look, so that it remembers for all.
+    pub fn machine(&self) -> &MachineInspector {
+        &self.inner.machine
     }
 
     /// Takes an instruction on: it is in the journal when this returns, and goes on whether or not the caller stays.

@@ -9,7 +9,7 @@ use hactl_proto::instruction::{Instruction, Order};
 use crate::endpoint;
 use crate::facts::Facts;
 use crate::plan::NodeContext;
-use crate::prerequisite::{PeerFacts, Requirements, check_all};
+use crate::prerequisite::{Requirements, check_all};
 
 /// The findings that refuse the instruction.
 ///
@@ -22,7 +22,7 @@ pub fn preflight(instruction: &Instruction, context: &NodeContext, facts: &Facts
     let mut findings = check_all(
         &facts.machine,
         &Requirements::of(context),
-        &PeerFacts::default(),
+        &facts.machine.peers,
     );
     findings.extend(endpoint::findings(context, &facts.endpoint));
     findings.retain(|finding| finding.severity == Severity::Refusal);

@@ -25,11 +25,12 @@ mod sysctl;
 #[cfg(test)]
 mod tests;
 
+pub use crate::facts::machine::peers::PeerFacts;
 pub use clock::{CLOCK_REFUSE_MS, CLOCK_WARN_MS, median_offset_ms};
 pub use identity::{Duplicate, duplicates};
 pub use ports::{PortUse, port_uses};
 pub use programs::{missing_programs, packages_of, program_names};
-pub use requirements::{PeerFacts, Requirements};
+pub use requirements::Requirements;
 
 use hactl_proto::finding::{CheckMode, Finding, Severity};
 use hactl_proto::prerequisite::Check;

@@ -18,8 +18,10 @@ mod system;
 mod tests;
 mod unit;
 
+use std::sync::PoisonError;
+
 use hactl_node_plan::facts::machine::MachineFacts;
-use hactl_node_plan::plan::NodeContext;
+use hactl_node_plan::facts::machine::peers::PeerFacts;
 use hactl_node_plan::prerequisite::Requirements;
 
 use crate::host::Host;
@@ -39,6 +41,7 @@ pub struct MachineInspector {
     /// Whether measurements are kept over restarts.
     keeps: bool,
     cache: tokio::sync::Mutex<Cache>,
+    peers: std::sync::Mutex<PeerFacts>,
 }
 
 impl MachineInspector {
@@ -49,6 +52,7 @@ impl MachineInspector {
             program: "hactl-agent".to_owned(),
             keeps: true,
             cache: tokio::sync::Mutex::default(),
+            peers: std::sync::Mutex::default(),
         }
     }
 
@@ -64,6 +68,11 @@ impl MachineInspector {
     pub fn keeping_nothing(mut self) -> Self {
         self.keeps = false;
         self
+    }
+
+    /// What membership knows of the others now: clones and clocks are judged by it from the next reading on.
+    pub fn set_peers(&self, peers: PeerFacts) {
+        *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
     }
 
     /// Reads them. Two at once wait for one another.
@@ -103,13 +112,11 @@ impl MachineInspector {
             packages,
             network,
             disk,
+            peers: self
+                .peers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         }
     }
-}
-
-/// Reads them once, remembering nothing.
-pub(super) async fn inspect<H: Host>(host: &H, node: &NodeContext, paths: &Paths) -> MachineFacts {
-    MachineInspector::new(paths.clone())
-        .inspect(host, &Requirements::of(node))
-        .await
 }

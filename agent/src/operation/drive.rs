@@ -65,7 +65,13 @@ impl<H: Host> Operations<H> {
         let mut done = Done::default();
         for round in 0..ROUNDS {
             let node = self.node();
-            let facts = inspect(&*self.inner.host, &node, &self.inner.paths).await;
+            let facts = inspect(
+                &*self.inner.host,
+                &node,
+                &self.inner.paths,
+                &self.inner.machine,
+            )
+            .await;
             let plan = match plan(&instruction, &node, &facts) {
                 Ok(plan) if plan.steps.is_empty() => return Outcome::Succeeded,
                 Ok(plan) => plan,

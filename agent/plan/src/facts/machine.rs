@@ -18,6 +18,8 @@ pub mod kubelet;
 pub mod network;
 /// Programs, packages and their versions.
 pub mod packages;
+/// What is known of the other members.
+pub mod peers;
 /// Swap, now and at the next boot.
 pub mod swap;
 /// Distribution, processors, memory, cgroups, time service, security modules.
@@ -44,6 +46,8 @@ pub struct MachineFacts {
     pub network: network::NetworkFacts,
     /// Room on disks, and how quick etcd's is.
     pub disk: disk::DiskFacts,
+    /// What is known of the other members.
+    pub peers: peers::PeerFacts,
 }
 
 /// A configuration file as it was read.

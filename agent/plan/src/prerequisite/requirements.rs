@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hactl_proto::finding::CheckMode;
-use hactl_proto::identity::IdentityFingerprint;
 use hactl_proto::name::{ClusterName, NodeName};
 use hactl_proto::prerequisite::Check;
 use hactl_proto::role::NodeRole;
@@ -55,15 +54,6 @@ pub struct Requirements {
     pub peers: Vec<IpAddr>,
     /// Modes by check name; what is not named is enforced.
     pub modes: BTreeMap<String, CheckMode>,
-}
-
-/// What is known of the other members, from their health digests and from measuring.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PeerFacts {
-    /// Identities of the other members that told one.
-    pub identities: Vec<(NodeName, IdentityFingerprint)>,
-    /// This node's clock less each peer's, in milliseconds, as measured between them.
-    pub clock_offsets: Vec<(NodeName, i64)>,
 }
 
 impl Requirements {

@@ -11,6 +11,7 @@ use super::kernel::{KernelFacts, ModuleState};
 use super::kubelet::KubeletFacts;
 use super::network::NetworkFacts;
 use super::packages::{Package, PackageFacts};
+use super::peers::PeerFacts;
 use super::swap::SwapFacts;
 use super::system::{CgroupVersion, Distribution, Family, Selinux, SystemFacts};
 use super::{MachineFacts, TextFile};
@@ -132,5 +133,6 @@ pub(crate) fn healthy() -> MachineFacts {
             }],
             fsync: Is(FsyncTimes::of(vec![900; 200])),
         },
+        peers: PeerFacts::default(),
     }
 }
