@@ -8,8 +8,10 @@ pub mod caller;
 pub mod duties;
 pub mod failure;
 pub mod permission;
+pub mod server;
 pub mod service;
 
 pub use caller::Caller;
 pub use duties::Duties;
 pub use failure::Failure;
+pub use server::Server;
