@@ -19,7 +19,13 @@ pub use progress::Progress;
 
 use hactl_node_plan::step::Step;
 
-use crate::host::Host;
+use crate::host::{Host, HostError};
+use crate::paths::Paths;
+
+/// Removes what an operation's steps may have left on tmpfs, secrets among it: whatever way it ended, and after a restart.
+pub async fn clear<H: Host>(host: &H, paths: &Paths) -> Result<(), HostError> {
+    host.remove(&kubernetes::config_file(paths)).await
+}
 
 /// Carries one step out. Safe to repeat, and safe to drop at any await: what a program began goes on in its own
 /// transient unit and is found again by its name.

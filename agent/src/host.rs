@@ -161,7 +161,7 @@ async fn contents_stamp<H: Host + ?Sized>(
 /// A node, real or simulated.
 pub trait Host: Send + Sync + 'static {
     /// Runs a command to its end or its limit. A command with a unit that exists already is not started again: its
-    /// result is read (or awaited).
+    /// result is read (or awaited). When the result of a unit is given, what its command wrote outlives a power cut.
     fn run(&self, command: &Command) -> impl Future<Output = Result<Output, HostError>> + Send;
     /// A file's bytes; `None` where there is none.
     fn read(&self, path: &Path) -> impl Future<Output = Result<Option<Vec<u8>>, HostError>> + Send;

@@ -9,6 +9,8 @@ mod reset;
 mod settle;
 mod wait;
 
+pub(super) use config::file as config_file;
+
 use hactl_node_plan::kubeadm::Kubeadm;
 use hactl_node_plan::kubeadm::kubectl::Kubectl;
 use hactl_node_plan::step::kubernetes::KubernetesStep;

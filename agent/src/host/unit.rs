@@ -31,6 +31,7 @@ pub(super) async fn run(name: &str, command: &Command, run: &Path) -> Result<Out
         Some(_) => take(&secret_file)?,
         None => journal(name, &state).await,
     };
+    persist().await;
     forget(&service).await?;
     if state.timed_out() {
         return Err(HostError::Limit {
@@ -39,6 +40,11 @@ pub(super) async fn run(name: &str, command: &Command, run: &Path) -> Result<Out
         });
     }
     Ok(systemd::result(&state, printed))
+}
+
+/// Brings what the command wrote to the disk: kubeadm fsyncs nothing, and what is recorded of it next outlives a power cut.
+async fn persist() {
+    let _ = tokio::task::spawn_blocking(nix::unistd::sync).await;
 }
 
 /// Waits until the unit's command has ended.

@@ -10,7 +10,7 @@ use hactl_proto::report::{Outcome, ReportEvent};
 use tracing::Instrument;
 
 use super::Operations;
-use crate::execute::{ExecuteContext, Progress, StepError, execute};
+use crate::execute::{ExecuteContext, Progress, StepError, clear, execute};
 use crate::host::Host;
 use crate::inspect::inspect;
 use crate::journal::{Entry, JournalError};
@@ -47,6 +47,9 @@ impl<H: Host> Operations<H> {
                 tracing::warn!(reasons = findings.len(), "refused: {}", checks(findings));
             }
             Outcome::Failed { step, error, .. } => tracing::error!(step, "failed to {error}"),
+        }
+        if let Err(error) = clear(&*self.inner.host, &self.inner.paths).await {
+            tracing::error!("failed to {}: a secret may be left on tmpfs", chain(&error));
         }
         let ended = Entry::Ended {
             id: id.clone(),

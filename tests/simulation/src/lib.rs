@@ -1,1 +1,25 @@
-//! A simulated host: a file tree in memory and a table of commands, for the demo, the crash matrix and the simulator.
+//! A simulated host: a file tree in memory and a table of programs, for the demo, the crash matrix and the simulator.
+//!
+//! [`World`] holds machines, their disks and the clusters that run on them; a [`SimulatedHost`] is one machine as its agent
+//! sees it. Programs are modelled after what the real ones were seen to do (`reference` of the lab): each of their effects is a
+//! place at which the agent can be killed or the power cut.
+
+mod boot;
+mod cluster;
+mod crash;
+mod etcd;
+mod host;
+mod machine;
+/// Programs as functions of the world.
+mod program;
+mod question;
+/// A file tree that knows what a power cut would take.
+pub mod tree;
+mod world;
+
+pub use cluster::{Cluster, Member};
+pub use crash::{Crash, Cut};
+pub use host::SimulatedHost;
+pub use machine::{Machine, Service};
+pub use program::ProgramModel;
+pub use world::{State, World};

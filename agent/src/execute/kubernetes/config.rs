@@ -10,10 +10,16 @@ use hactl_proto::instruction::Order;
 use super::installed;
 use crate::execute::{ExecuteContext, StepError};
 use crate::host::Host;
+use crate::paths::Paths;
 
 /// Where the configuration of a run lies: a folder of the agent on tmpfs, mode 0700.
 pub(super) fn path<H>(cx: &ExecuteContext<H>) -> PathBuf {
-    cx.paths.run.join("kubeadm.yaml")
+    file(&cx.paths)
+}
+
+/// The same, by the agent's folders.
+pub(in crate::execute) fn file(paths: &Paths) -> PathBuf {
+    paths.run.join("kubeadm.yaml")
 }
 
 /// A path as an argument.

@@ -1,0 +1,196 @@
+//! What a machine does by itself: it boots, and its kubelet keeps static pods and its Node.
+
+use hactl_node_plan::etcd::guard::{GuardFacts, read_marker, reasons_to_hold};
+use hactl_node_plan::facts::Known;
+use hactl_node_plan::kubeadm::layout;
+use hactl_proto::name::NodeName;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Member};
+use crate::machine::{Machine, machine_id};
+use crate::world::State;
+
+/// Stands for etcd's write-ahead log: holds the cluster's id and the member's.
+pub(crate) const WAL: &str = "/var/lib/etcd/member/wal/0.wal";
+/// Where kubeadm puts the kubelet's arguments, the Node's labels among them.
+pub(crate) const KUBELET_FLAGS: &str = "/var/lib/kubelet/kubeadm-flags.env";
+
+impl State {
+    /// The machine boots: what it lost is lost, what is enabled starts.
+    pub(crate) fn boot(&mut self, name: &NodeName, lose: bool) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.tree.power_cycle(lose);
+        machine.units.clear();
+        machine.started = None;
+        machine.powered = true;
+        let configured = machine.tree.exists(layout::KUBELET_CONFIG);
+        for (name, service) in &mut machine.services {
+            service.active = service.enabled && (name != "kubelet" || configured);
+        }
+        if machine.runs("kubelet") {
+            guard(machine);
+        }
+        self.settle();
+    }
+
+    /// Lets every kubelet do what it does by itself, until nothing changes.
+    pub(crate) fn settle(&mut self) {
+        let names: Vec<NodeName> = self.machines.keys().cloned().collect();
+        for _ in 0..2 {
+            for name in &names {
+                self.start_pods(name);
+                self.start_etcd(name);
+                self.register(name);
+            }
+        }
+    }
+
+    /// Notes since when the static pods run.
+    fn start_pods(&mut self, name: &NodeName) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let up = machine.runs("kubelet") && machine.tree.exists(layout::MANIFESTS);
+        if !up {
+            machine.started = None;
+        } else if machine.started.is_none() {
+            machine.started = Some(Instant::now());
+        }
+    }
+
+    /// etcd starts where its manifest is. Without data it is what its manifest says: a new cluster, or a member that was added.
+    fn start_etcd(&mut self, name: &NodeName) {
+        let machine = self.machine(name);
+        let manifest = machine.tree.text(layout::ETCD_MANIFEST);
+        if machine.started.is_none() || manifest.is_empty() || machine.etcd_data().is_some() {
+            return;
+        }
+        let address = machine.address;
+        if manifest.contains("--initial-cluster-state=existing") {
+            let found = self.clusters.values_mut().find_map(|cluster| {
+                let member = cluster.members.iter_mut();
+                let member = member
+                    .into_iter()
+                    .find(|one| one.address == address && one.name.is_empty())?;
+                member.name = name.to_string();
+                Some((cluster.id, member.id))
+            });
+            if let Some((cluster, member)) = found {
+                self.write_wal(name, cluster, member);
+            }
+            return;
+        }
+        // The rogue empty etcd is this very branch, on a node that had data before.
+        let ca = machine.tree.text(layout::CA);
+        let pin = pin(&ca);
+        let (id, member) = (self.number(), self.number());
+        let first = Member {
+            id: member,
+            name: name.to_string(),
+            address,
+        };
+        self.clusters.insert(id, Cluster::new(id, ca, pin, first));
+        self.inits.push(name.clone());
+        self.write_wal(name, id, member);
+    }
+
+    /// etcd fsyncs what it writes.
+    fn write_wal(&mut self, name: &NodeName, cluster: u64, member: u64) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine
+                .tree
+                .write_durably(WAL, format!("{cluster} {member}"));
+        }
+    }
+
+    /// The kubelet registers its Node, with the labels of its flags.
+    fn register(&mut self, name: &NodeName) {
+        let machine = self.machine(name);
+        let config = machine.tree.text(layout::KUBELET_CONF);
+        if !machine.runs("kubelet") || config.is_empty() {
+            return;
+        }
+        let Some(reached) = server_host(&config).and_then(|host| self.reached(name, &host)) else {
+            return;
+        };
+        let key = Cluster::key("node", "", name.as_str());
+        let mut labels = Map::new();
+        labels.insert("kubernetes.io/hostname".to_owned(), json!(name.as_str()));
+        for pair in machine.tree.text(KUBELET_FLAGS).split(',') {
+            if let Some((label, value)) = pair.trim().split_once('=') {
+                labels.insert(label.to_owned(), json!(value));
+            }
+        }
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": { "name": name.as_str(), "labels": Value::Object(labels) },
+            "status": { "nodeInfo": {
+                "machineID": machine_id(name.as_str()),
+                "kubeletVersion": machine.version,
+            } },
+        });
+        if let Some(cluster) = self.clusters.get_mut(&reached)
+            && !cluster.objects.contains_key(&key)
+        {
+            cluster.put(key, node);
+        }
+    }
+}
+
+/// The agent's guard, hooked into the kubelet's start where its drop-in lies.
+pub(crate) fn guard(machine: &mut Machine) {
+    if !machine.tree.exists(layout::GUARD_DROP_IN) {
+        return;
+    }
+    let marker = match machine.tree.read("/var/lib/hactl/etcd-member.json") {
+        None => Known::Is(None),
+        Some(bytes) => match read_marker(&String::from_utf8_lossy(bytes)) {
+            Ok(marker) => Known::Is(Some(marker)),
+            Err(reason) => Known::Unknown(reason),
+        },
+    };
+    let facts = GuardFacts {
+        marker,
+        data: Known::Is(machine.tree.exists(WAL)),
+        mounted: Known::Is(false),
+        machine_id: Known::Is(machine.tree.text(layout::MACHINE_ID).trim().to_owned()),
+    };
+    let manifest = machine.tree.text(layout::ETCD_MANIFEST);
+    if !manifest.is_empty() && !reasons_to_hold(&facts).is_empty() {
+        machine.tree.remove_durably(layout::ETCD_MANIFEST);
+        machine
+            .tree
+            .write_durably("/var/lib/hactl/held/etcd.yaml", manifest);
+    }
+}
+
+/// The host of a kubeconfig's `server:` line.
+pub(crate) fn server_host(kubeconfig: &str) -> Option<String> {
+    let url = kubeconfig
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("server: "))?;
+    host_of(url)
+}
+
+/// The host of `https://host:port` or `host:port`.
+pub(crate) fn host_of(url: &str) -> Option<String> {
+    let rest = url.trim().trim_start_matches("https://");
+    let rest = rest.split('/').next()?;
+    let (host, _) = rest.rsplit_once(':')?;
+    Some(host.to_owned())
+}
+
+/// kubeadm's pin of a CA: SHA-256 over its public key. Empty for what is no certificate.
+pub(crate) fn pin(pem: &str) -> String {
+    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(pem.as_bytes()) else {
+        return String::new();
+    };
+    let Ok(certificate) = pem.parse_x509() else {
+        return String::new();
+    };
+    let hash = ring::digest::digest(&ring::digest::SHA256, certificate.public_key().raw);
+    format!("sha256:{}", hex::encode(hash))
+}

@@ -1,0 +1,88 @@
+//! etcd's answers.
+
+use hactl_agent::host::HostError;
+use hactl_node_plan::etcd::{
+    EtcdAnswer, EtcdCall, EtcdMember, EtcdRequest, MemberId, MemberList, MemberStatus, peer_url,
+};
+use hactl_proto::name::NodeName;
+
+use crate::boot::host_of;
+use crate::cluster::{Cluster, Member};
+use crate::world::State;
+
+impl State {
+    /// The answer of the member at the call's endpoint, asked from a machine.
+    pub(crate) fn etcd(
+        &mut self,
+        from: &NodeName,
+        call: &EtcdCall,
+    ) -> Result<EtcdAnswer, HostError> {
+        let refuse = |reason: &str| HostError::Ask {
+            what: call.endpoint.clone(),
+            reason: reason.to_owned(),
+        };
+        let host = host_of(&call.endpoint).ok_or_else(|| refuse("no such endpoint"))?;
+        let asker = self.machine(from);
+        let address = host.trim_matches(['[', ']']).parse().ok();
+        let machine = match address {
+            Some(ip) if std::net::IpAddr::is_loopback(&ip) || ip == asker.address => asker,
+            Some(ip) => match self.at(ip) {
+                Some((_, machine)) if !machine.isolated && !asker.isolated => machine,
+                _ => return Err(refuse("no route to host")),
+            },
+            None => return Err(refuse("no such host")),
+        };
+        let (cluster, member) = self
+            .member_running(machine)
+            .ok_or_else(|| refuse("connection refused"))?;
+        let quorum = self.has_quorum(cluster);
+        let (id, member) = (cluster.id, member.id);
+        match call.request {
+            EtcdRequest::Status => Ok(EtcdAnswer::Status(MemberStatus {
+                member: MemberId(member),
+                version: "3.5.30".to_owned(),
+                leader: quorum.then(|| MemberId(cluster.members[0].id)),
+                errors: Vec::new(),
+                learner: false,
+            })),
+            EtcdRequest::Alarms => Ok(EtcdAnswer::Alarms(Vec::new())),
+            _ if !quorum => Err(refuse("etcdserver: request timed out")),
+            EtcdRequest::Members => Ok(EtcdAnswer::Members(list(cluster, member))),
+            EtcdRequest::Health | EtcdRequest::MoveLeader(_) => Ok(EtcdAnswer::Done),
+            EtcdRequest::Remove(gone) => {
+                let Some(cluster) = self.clusters.get_mut(&id) else {
+                    return Err(refuse("connection refused"));
+                };
+                let before = cluster.members.len();
+                cluster.members.retain(|one| one.id != gone.0);
+                if cluster.members.len() == before {
+                    return Err(refuse("etcdserver: member not found"));
+                }
+                Ok(EtcdAnswer::Done)
+            }
+        }
+    }
+}
+
+fn list(cluster: &Cluster, answered: u64) -> MemberList {
+    MemberList {
+        cluster: MemberId(cluster.id),
+        answered: MemberId(answered),
+        members: cluster.members.iter().map(shown).collect(),
+    }
+}
+
+fn shown(member: &Member) -> EtcdMember {
+    let client = format!("https://{}:2379", member.address);
+    EtcdMember {
+        id: MemberId(member.id),
+        name: member.name.clone(),
+        peer_urls: vec![peer_url(member.address)],
+        client_urls: if member.name.is_empty() {
+            Vec::new()
+        } else {
+            vec![client]
+        },
+        learner: false,
+    }
+}

@@ -1,0 +1,279 @@
+//! A machine as its agent sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hactl_agent::host::{Answer, Entry, Host, HostError, Question, RealHost, Space};
+use hactl_node_plan::command::{Command, Output};
+use hactl_node_plan::etcd::{EtcdAnswer, EtcdCall};
+use hactl_proto::Timestamp;
+use hactl_proto::name::NodeName;
+use tokio::time::Instant;
+
+use crate::crash::Interrupted;
+use crate::machine::Unit;
+use crate::program::{Run, lasts};
+use crate::world::{State, World};
+
+/// One machine of a [`World`], in one life of its agent.
+#[derive(Debug, Clone)]
+pub struct SimulatedHost {
+    world: World,
+    name: NodeName,
+    life: u64,
+    /// What lies below this root is on the real disk.
+    real: Option<(PathBuf, Arc<RealHost>)>,
+}
+
+impl SimulatedHost {
+    pub(crate) fn new(world: World, name: NodeName, life: u64) -> Self {
+        Self {
+            world,
+            name,
+            life,
+            real: None,
+        }
+    }
+
+    /// What lies below `root` is on the real disk: the agent's own folders in the demo, its journal among them.
+    #[must_use]
+    pub fn with_real_files(mut self, root: PathBuf) -> Self {
+        let host = Arc::new(RealHost::new(root.join("run")));
+        self.real = Some((root, host));
+        self
+    }
+
+    fn real(&self, path: &Path) -> Option<&RealHost> {
+        let (root, host) = self.real.as_ref()?;
+        path.starts_with(root).then_some(&**host)
+    }
+
+    /// Acts on the world between two places to cut at: before the effect and after it. Where the life ends, nothing
+    /// comes back, ever.
+    async fn act<T>(&self, what: &str, effect: impl FnOnce(&mut State) -> T) -> T {
+        let done = {
+            let mut state = self.world.state();
+            self.pass(&mut state, &format!("before {what}"))
+                .ok()
+                .and_then(|()| {
+                    let value = effect(&mut state);
+                    self.pass(&mut state, &format!("after {what}"))
+                        .ok()
+                        .map(|()| value)
+                })
+        };
+        match done {
+            Some(value) => value,
+            None => self.ended().await,
+        }
+    }
+
+    /// Reads the world, where nothing can be cut.
+    async fn look<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        let seen = {
+            let mut state = self.world.state();
+            let alive = self.alive(&state);
+            alive.then(|| look(&mut state))
+        };
+        match seen {
+            Some(value) => value,
+            None => self.ended().await,
+        }
+    }
+
+    fn pass(&self, state: &mut State, place: &str) -> Result<(), Interrupted> {
+        if !self.alive(state) {
+            return Err(Interrupted);
+        }
+        let Some(machine) = state.machines.get_mut(&self.name) else {
+            return Err(Interrupted);
+        };
+        machine.crash.pass(place, false)
+    }
+
+    fn alive(&self, state: &State) -> bool {
+        let machine = state.machines.get(&self.name);
+        machine.is_some_and(|machine| {
+            machine.powered && machine.life == self.life && !machine.crash.fired
+        })
+    }
+
+    /// This life is over.
+    async fn ended<T>(&self) -> T {
+        {
+            let mut state = self.world.state();
+            if let Some(machine) = state.machines.get_mut(&self.name)
+                && matches!(machine.crash.armed, Some((_, crate::Cut::Power { .. })))
+                && machine.crash.fired
+            {
+                machine.powered = false;
+            }
+        }
+        self.world.cut.notify_waiters();
+        std::future::pending().await
+    }
+
+    /// Runs a program now and says how long it takes.
+    fn start(
+        &self,
+        state: &mut State,
+        command: &Command,
+    ) -> Result<(Result<Output, HostError>, Duration), Interrupted> {
+        let line = command.line();
+        self.pass(state, &format!("before {line}"))?;
+        let duration = state.lasting(lasts(command));
+        let mut run = Run::new(state, self.name.clone(), command.unit.is_some());
+        let output = run.program(command)?;
+        state.settle();
+        if let Ok(output) = &output
+            && let Some(unit) = &command.unit
+            && let Some(machine) = state.machines.get_mut(&self.name)
+        {
+            let ends = Instant::now() + duration;
+            machine.units.insert(
+                unit.clone(),
+                Unit {
+                    ends,
+                    output: output.clone(),
+                },
+            );
+        }
+        self.pass(state, &format!("during {line}"))?;
+        Ok((output, duration))
+    }
+
+    /// The result of a transient unit that is there, once it has ended; the unit is gone then.
+    async fn result(&self, name: &str) -> Option<Output> {
+        let ends = self
+            .look(|state| {
+                state
+                    .machine(&self.name)
+                    .units
+                    .get(name)
+                    .map(|unit| unit.ends)
+            })
+            .await?;
+        tokio::time::sleep_until(ends).await;
+        self.act(&format!("reading the result of {name}"), |state| {
+            let machine = state.machines.get_mut(&self.name)?;
+            machine.tree.sync();
+            machine.units.remove(name).map(|unit| unit.output)
+        })
+        .await
+    }
+}
+
+impl Host for SimulatedHost {
+    async fn run(&self, command: &Command) -> Result<Output, HostError> {
+        if let Some(name) = &command.unit
+            && let Some(output) = self.result(name).await
+        {
+            return Ok(output);
+        }
+        let started = {
+            let mut state = self.world.state();
+            self.start(&mut state, command)
+        };
+        let (output, duration) = match started {
+            Ok(started) => started,
+            Err(Interrupted) => self.ended().await,
+        };
+        tokio::time::sleep(duration).await;
+        let output = output?;
+        if let Some(name) = &command.unit {
+            self.result(name).await;
+        }
+        self.act(&command.line(), |_| ()).await;
+        Ok(output)
+    }
+
+    async fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+        if let Some(real) = self.real(path) {
+            return real.read(path).await;
+        }
+        Ok(self
+            .look(|state| {
+                state
+                    .machine(&self.name)
+                    .tree
+                    .read(path)
+                    .map(<[u8]>::to_vec)
+            })
+            .await)
+    }
+
+    async fn list(&self, path: &Path) -> Result<Option<Vec<Entry>>, HostError> {
+        if let Some(real) = self.real(path) {
+            return real.list(path).await;
+        }
+        Ok(self
+            .look(|state| state.machine(&self.name).tree.list(path))
+            .await)
+    }
+
+    async fn replace(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), HostError> {
+        if let Some(real) = self.real(path) {
+            return real.replace(path, bytes, mode).await;
+        }
+        self.act(&format!("replacing {}", path.display()), |state| {
+            if let Some(machine) = state.machines.get_mut(&self.name) {
+                machine.tree.write_durably(path, bytes);
+            }
+            state.settle();
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+        if let Some(real) = self.real(path) {
+            return real.append(path, bytes).await;
+        }
+        // Two effects: a cut between them leaves a half.
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        for part in [first, second] {
+            self.act(&format!("appending to {}", path.display()), |state| {
+                if let Some(machine) = state.machines.get_mut(&self.name) {
+                    let whole = [machine.tree.read(path).unwrap_or_default(), part].concat();
+                    machine.tree.write_durably(path, whole);
+                }
+            })
+            .await;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, path: &Path) -> Result<(), HostError> {
+        if let Some(real) = self.real(path) {
+            return real.remove(path).await;
+        }
+        self.act(&format!("removing {}", path.display()), |state| {
+            if let Some(machine) = state.machines.get_mut(&self.name) {
+                machine.tree.remove_durably(path);
+            }
+            state.settle();
+        })
+        .await;
+        Ok(())
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Answer, HostError> {
+        self.look(|state| state.answer(&self.name, question)).await
+    }
+
+    async fn space(&self, _path: &Path) -> Result<Space, HostError> {
+        Ok(Space {
+            total: 100 << 30,
+            available: 60 << 30,
+        })
+    }
+
+    async fn etcd(&self, call: &EtcdCall) -> Result<EtcdAnswer, HostError> {
+        self.look(|state| state.etcd(&self.name, call)).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.state().now()
+    }
+}

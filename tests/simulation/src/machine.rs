@@ -1,0 +1,99 @@
+//! One machine: its disk, its services, its transient units.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use hactl_node_plan::command::Output;
+use tokio::time::Instant;
+
+use crate::crash::Crash;
+use crate::tree::Tree;
+
+/// A unit of systemd, as much of it as matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Service {
+    /// Whether it starts at boot.
+    pub enabled: bool,
+    /// Whether it runs.
+    pub active: bool,
+}
+
+/// A transient unit: its command has run, its result shows from `ends` on.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    pub(crate) ends: Instant,
+    pub(crate) output: Output,
+}
+
+/// One machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its disk.
+    pub tree: Tree,
+    /// Whether it has power.
+    pub powered: bool,
+    /// Whether its network is cut off.
+    pub isolated: bool,
+    /// Its services by name, without `.service`.
+    pub services: BTreeMap<String, Service>,
+    /// Where its agent's life ends.
+    pub crash: Crash,
+    /// The kubeadm that is installed.
+    pub version: String,
+    /// Counts the agent's lives: a task of an earlier one does nothing any more.
+    pub(crate) life: u64,
+    pub(crate) units: BTreeMap<String, Unit>,
+    /// Since when kubelet and manifests are there.
+    pub(crate) started: Option<Instant>,
+}
+
+impl Machine {
+    pub(crate) fn new(name: &str, address: IpAddr, version: &str) -> Self {
+        let mut tree = Tree::default();
+        tree.write_durably("/etc/machine-id", format!("{}\n", machine_id(name)));
+        tree.write_durably("/etc/hostname", format!("{name}\n"));
+        let installed = |enabled, active| Service { enabled, active };
+        let services = [
+            ("containerd", installed(true, true)),
+            ("kubelet", installed(true, false)),
+            ("haproxy", installed(false, false)),
+            ("keepalived", installed(false, false)),
+        ];
+        Self {
+            address,
+            tree,
+            powered: true,
+            isolated: false,
+            services: services.map(|(name, one)| (name.to_owned(), one)).into(),
+            crash: Crash::default(),
+            version: version.to_owned(),
+            life: 0,
+            units: BTreeMap::new(),
+            started: None,
+        }
+    }
+
+    /// Whether a service runs.
+    pub fn runs(&self, service: &str) -> bool {
+        self.powered && self.services.get(service).is_some_and(|one| one.active)
+    }
+
+    /// The etcd cluster and member that the data here belongs to.
+    pub(crate) fn etcd_data(&self) -> Option<(u64, u64)> {
+        let text = self.tree.text(crate::boot::WAL);
+        let (cluster, member) = text.trim().split_once(' ')?;
+        Some((cluster.parse().ok()?, member.parse().ok()?))
+    }
+
+    pub(crate) fn service(&mut self, name: &str) -> &mut Service {
+        self.services.entry(name.to_owned()).or_default()
+    }
+}
+
+/// 32 hexadecimal digits of the name.
+pub(crate) fn machine_id(name: &str) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    hex::encode(&hash.as_ref()[..16])
+}

@@ -1,0 +1,71 @@
+//! Answers of components on the network: the API servers', the kubelets', the load balancers'.
+
+use std::net::SocketAddr;
+
+use hactl_agent::host::{Answer, HostError, Question};
+use hactl_proto::name::NodeName;
+
+use crate::boot::host_of;
+use crate::world::State;
+
+impl State {
+    /// The answer to a question from a machine.
+    pub(crate) fn answer(&self, from: &NodeName, question: &Question) -> Result<Answer, HostError> {
+        match question {
+            Question::Get { url, .. } => self.get(from, url),
+            Question::Connect { to } => self.connect(from, *to),
+            Question::ConnectUnix { .. } => Ok(Answer {
+                status: 0,
+                body: Vec::new(),
+            }),
+        }
+    }
+
+    fn get(&self, from: &NodeName, url: &str) -> Result<Answer, HostError> {
+        let refused = || HostError::Ask {
+            what: url.to_owned(),
+            reason: "connection refused".to_owned(),
+        };
+        let machine = self.machine(from);
+        if url.contains(":10248/") {
+            return if machine.runs("kubelet") {
+                Ok(ok())
+            } else {
+                Err(refused())
+            };
+        }
+        let plain = url.replace("http://", "https://");
+        let host = host_of(&plain).ok_or_else(refused)?;
+        self.reached(from, &host).map(|_| ok()).ok_or_else(refused)
+    }
+
+    fn connect(&self, from: &NodeName, to: SocketAddr) -> Result<Answer, HostError> {
+        let asker = self.machine(from);
+        let accepted = match self.at(to.ip()) {
+            Some((_, machine)) => machine.powered,
+            // The endpoint: up as soon as one control plane carries it.
+            None => self.machines.values().any(|machine| {
+                !(machine.isolated || asker.isolated && machine.address != asker.address)
+                    && machine.runs("haproxy")
+                    && machine.runs("keepalived")
+            }),
+        };
+        if accepted {
+            return Ok(Answer {
+                status: 0,
+                body: Vec::new(),
+            });
+        }
+        Err(HostError::Ask {
+            what: to.to_string(),
+            reason: "no route to host".to_owned(),
+        })
+    }
+}
+
+fn ok() -> Answer {
+    Answer {
+        status: 200,
+        body: b"ok".to_vec(),
+    }
+}

@@ -1,0 +1,253 @@
+//! All machines and clusters, behind one lock: an effect on one machine is seen by the others at once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hactl_proto::Timestamp;
+use hactl_proto::name::NodeName;
+use hactl_proto::spec::ClusterSpec;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, Member};
+use crate::crash::Cut;
+use crate::host::SimulatedHost;
+use crate::machine::Machine;
+use crate::program::ProgramModel;
+
+/// Static pods answer so long after the kubelet has seen them.
+const START: Duration = Duration::from_secs(3);
+
+/// The simulated world. Cheap to clone: all clones are one.
+#[derive(Debug, Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+    /// Rings when a cut has happened.
+    pub(crate) cut: Arc<Notify>,
+}
+
+/// What is behind the lock.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Machines by name.
+    pub machines: BTreeMap<NodeName, Machine>,
+    /// Clusters by etcd's id: more than one is what must never be.
+    pub clusters: BTreeMap<u64, Cluster>,
+    /// Who ran `kubeadm init` and came so far as to make an etcd, in order.
+    pub inits: Vec<NodeName>,
+    /// How long things take: 1 is about as long as on a real machine, 0 is at once.
+    pub pace: f64,
+    /// Programs that a test or the demo brings along.
+    pub(crate) programs: BTreeMap<String, ProgramModel>,
+    serial: u64,
+    origin: Instant,
+    base: Timestamp,
+}
+
+impl World {
+    /// A world of the spec's nodes, each freshly installed with the spec's Kubernetes and powered on.
+    pub fn of(spec: &ClusterSpec, base: Timestamp) -> Self {
+        let version = spec.kubernetes.version.to_string();
+        let nodes = spec.control_planes.iter().chain(&spec.workers);
+        let machines = nodes.map(|node| {
+            let machine = Machine::new(node.name.as_str(), node.address, &version);
+            (node.name.clone(), machine)
+        });
+        let state = State {
+            machines: machines.collect(),
+            clusters: BTreeMap::new(),
+            inits: Vec::new(),
+            pace: 1.0,
+            programs: BTreeMap::new(),
+            serial: 0,
+            origin: Instant::now(),
+            base,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            cut: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Another world that is like this one now, and goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(self.state().clone())),
+            cut: Arc::new(Notify::new()),
+        }
+    }
+
+    /// The machine as its agent sees it, in the agent's next life.
+    pub fn host(&self, name: &NodeName) -> SimulatedHost {
+        let life = {
+            let mut state = self.state();
+            state.settle();
+            state.machines.get_mut(name).map_or(0, |machine| {
+                machine.life += 1;
+                machine.crash = crate::Crash::default();
+                machine.life
+            })
+        };
+        SimulatedHost::new(self.clone(), name.clone(), life)
+    }
+
+    /// What is behind the lock.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a program, or puts another in the place of a modelled one.
+    pub fn program(&self, name: &str, model: ProgramModel) {
+        self.state().programs.insert(name.to_owned(), model);
+    }
+
+    /// Cuts at the given place of this life of a machine's agent.
+    pub fn arm(&self, name: &NodeName, place: u64, cut: Cut) {
+        if let Some(machine) = self.state().machines.get_mut(name) {
+            machine.crash.armed = Some((place, cut));
+        }
+    }
+
+    /// Waits until a machine's cut has happened.
+    pub async fn cut_happened(&self, name: &NodeName) {
+        loop {
+            let rung = self.cut.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let fired = self
+                .state()
+                .machines
+                .get(name)
+                .map(|machine| machine.crash.fired);
+            if fired != Some(false) {
+                return;
+            }
+            rung.await;
+        }
+    }
+
+    /// The power of a machine goes.
+    pub fn power_off(&self, name: &NodeName) {
+        if let Some(machine) = self.state().machines.get_mut(name) {
+            machine.powered = false;
+        }
+    }
+
+    /// The power of a machine comes; see [`crate::tree::Tree::power_cycle`] for `lose`.
+    pub fn power_on(&self, name: &NodeName, lose: bool) {
+        self.state().boot(name, lose);
+    }
+
+    /// Before a runtime ends: the wall clock keeps the virtual time that has passed.
+    pub fn leave_runtime(&self) {
+        let mut state = self.state();
+        state.base = state.now();
+        state.origin = Instant::now();
+    }
+
+    /// In the next runtime, whose virtual time starts anew: what ran meanwhile is long done.
+    pub fn enter_runtime(&self) {
+        let mut state = self.state();
+        state.origin = Instant::now();
+        let now = state.origin;
+        let long_ago = now.checked_sub(Duration::from_mins(1)).unwrap_or(now);
+        for machine in state.machines.values_mut() {
+            machine.units.values_mut().for_each(|unit| unit.ends = now);
+            machine.started = machine.started.map(|_| long_ago);
+        }
+    }
+}
+
+impl State {
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        let passed = self.origin.elapsed();
+        self.base.checked_add(passed).unwrap_or(self.base)
+    }
+
+    /// The next number that was never used.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// How long something takes at this world's pace.
+    pub(crate) fn lasting(&self, seconds: f64) -> Duration {
+        Duration::from_secs_f64((seconds * self.pace).max(0.0))
+    }
+
+    /// A machine; tests and programs only name machines that exist.
+    pub(crate) fn machine(&self, name: &NodeName) -> &Machine {
+        &self.machines[name]
+    }
+
+    pub(crate) fn at(&self, address: IpAddr) -> Option<(&NodeName, &Machine)> {
+        self.machines
+            .iter()
+            .find(|(_, machine)| machine.address == address)
+    }
+
+    /// The cluster of the etcd member that runs on this machine, whether or not it has a quorum.
+    pub fn member_running(&self, machine: &Machine) -> Option<(&Cluster, &Member)> {
+        let up = machine.runs("kubelet")
+            && machine.tree.exists("/etc/kubernetes/manifests/etcd.yaml")
+            && machine
+                .started
+                .is_some_and(|since| since.elapsed() >= self.lasting(START.as_secs_f64()));
+        let (cluster, id) = machine.etcd_data().filter(|_| up)?;
+        let cluster = self.clusters.get(&cluster)?;
+        let member = cluster.members.iter().find(|member| member.id == id)?;
+        Some((cluster, member))
+    }
+
+    /// Whether more than half of the members run.
+    pub fn has_quorum(&self, cluster: &Cluster) -> bool {
+        let running = cluster.members.iter().filter(|member| {
+            self.at(member.address).is_some_and(|(_, machine)| {
+                !machine.isolated
+                    && self
+                        .member_running(machine)
+                        .is_some_and(|(_, found)| found.id == member.id)
+            })
+        });
+        running.count() > cluster.members.len() / 2
+    }
+
+    /// The cluster that this machine's own API server serves now.
+    pub fn served_by(&self, machine: &Machine) -> Option<&Cluster> {
+        let up = machine
+            .tree
+            .exists("/etc/kubernetes/manifests/kube-apiserver.yaml");
+        let (cluster, _) = self.member_running(machine).filter(|_| up)?;
+        self.has_quorum(cluster).then_some(cluster)
+    }
+
+    /// The cluster that answers at a host name or address, as seen from a machine.
+    pub(crate) fn reached(&self, from: &NodeName, host: &str) -> Option<u64> {
+        let asker = self.machine(from);
+        let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+        let own = address.is_some_and(|ip| ip == asker.address || ip.is_loopback());
+        let target = match address {
+            Some(_) if own => Some(asker),
+            _ if asker.isolated => return None,
+            Some(ip) => self
+                .at(ip)
+                .map(|(_, machine)| machine)
+                .filter(|machine| !machine.isolated),
+            None => None,
+        };
+        let served = match target {
+            Some(machine) => self.served_by(machine),
+            // Not a machine's address: the endpoint, which leads to whoever serves.
+            None => self
+                .machines
+                .values()
+                .filter(|machine| !machine.isolated)
+                .find_map(|machine| self.served_by(machine)),
+        };
+        served.map(|cluster| cluster.id)
+    }
+}
