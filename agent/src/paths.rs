@@ -50,6 +50,16 @@ impl Paths {
         self.state.join("identity/node.crt")
     }
 
+    /// The gossip's boot epoch, raised before each start.
+    pub fn boot_epoch(&self) -> PathBuf {
+        self.state.join("boot-epoch")
+    }
+
+    /// The members that lived when this was last written: whom to announce to after a restart.
+    pub fn membership(&self) -> PathBuf {
+        self.state.join("membership.json")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal")

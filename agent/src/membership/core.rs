@@ -23,6 +23,7 @@ use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
+use serde::{Deserialize, Serialize};
 
 use super::clock::{Now, PeerClocks};
 use super::codec::{self, SwimCodec};
@@ -37,7 +38,7 @@ use effects::Effects;
 use probes::Probes;
 
 /// A node that the spec names, or that was a member before the last stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seed {
     /// Its name.
     pub node: NodeName,
@@ -89,6 +90,8 @@ pub struct Core {
     publishing: publish::Publishing,
     announce_wait: Duration,
     refresh_set: bool,
+    /// foca's gossip timer while there is nothing to gossip: it need not wake the node ten times a second for that.
+    parked_gossip: Option<Timer<MemberId>>,
     sized_for: usize,
     synced: bool,
     left: bool,
@@ -130,6 +133,7 @@ impl Core {
             publishing: publish::Publishing::default(),
             announce_wait: Duration::ZERO,
             refresh_set: false,
+            parked_gossip: None,
             sized_for: 0,
             synced: false,
             left: false,
@@ -167,7 +171,7 @@ impl Core {
             .iter()
             .map(|member| member.id().node)
             .chain([survey.header.src.node])
-            .filter(|node| self.table.row(*node).is_none())
+            .filter(|node| *node != self.swim.identity().node && self.table.row(*node).is_none())
             .collect::<Vec<_>>();
         unknown.sort_unstable();
         unknown.dedup();
@@ -202,11 +206,19 @@ impl Core {
             self.counters.overtaken += 1;
             return;
         }
+        if matches!(timer, Timer::PeriodicGossip(_)) && !self.has_news() {
+            self.parked_gossip = Some(timer);
+            return;
+        }
         // The errors that foca has here say that the timer came late or twice, which it has repaired already.
         if self.swim.handle_timer(timer, &mut self.effects).is_err() {
             self.counters.timer_errors += 1;
         }
         self.settle(now, None);
+    }
+
+    fn has_news(&self) -> bool {
+        self.swim.updates_backlog() + self.swim.custom_broadcast_backlog() > 0
     }
 
     /// When [`Core::advance`] is wanted next.
@@ -252,7 +264,15 @@ impl Core {
             self.timers.set(now.mono + after, Due::Swim(timer));
         }
         for (to, payload) in std::mem::take(&mut self.effects.sends) {
-            self.send(to.address, &payload, now);
+            // foca keeps an earlier boot of ours as a down member, and would announce to it.
+            if to.node != self.swim.identity().node {
+                self.send(to.address, &payload, now);
+            }
+        }
+        if self.has_news()
+            && let Some(timer) = self.parked_gossip.take()
+        {
+            self.timers.set(now.mono, Due::Swim(timer));
         }
         if self.swim.iter_membership_state().len() <= SMALL {
             self.refresh(now);
@@ -278,7 +298,10 @@ impl Core {
 
     /// Reports what changed, and fits foca to the number of members.
     fn refresh(&mut self, now: Now) {
-        let (changes, forgotten) = self.table.refresh(self.swim.iter_membership_state(), now);
+        let own = self.swim.identity().node;
+        let others = self.swim.iter_membership_state();
+        let others = others.filter(|member| member.id().node != own);
+        let (changes, forgotten) = self.table.refresh(others, now);
         for (node, change) in changes {
             let event = MemberEvent {
                 node: self.name_of(node),

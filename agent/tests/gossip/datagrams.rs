@@ -1,18 +1,16 @@
 //! Bad datagrams against a running cluster, and key rotation.
 
-use std::time::Duration;
-
 use hactl_agent::membership::seal::Rejection;
 use hactl_agent::membership::table::Change;
 use hactl_proto::member::MemberState;
 
-use crate::world::{KEY, NEXT_KEY, World, ring};
+use crate::world::{KEY, NEXT_KEY, World, ring, seconds};
 
 #[test]
 fn repeated_datagrams_are_counted_and_change_nothing() {
     let mut world = World::settled(5, 11);
     world.repeat = 0.5;
-    world.run(Duration::from_secs(120));
+    world.run(seconds(120));
     world.assert_all_alive();
     assert_eq!(world.events, []);
     let rejected = world.core(0).status().counters.rejected;
@@ -55,7 +53,7 @@ fn a_foreign_cluster_on_the_same_network_stays_out() {
         world.start(index);
     }
     world.start_with(4, ring(&[(1, NEXT_KEY)]));
-    world.run(Duration::from_secs(60));
+    world.run(seconds(60));
     assert_eq!(world.state(0, 4), None);
     assert_eq!(world.state(4, 0), None);
     assert!(world.core(0).status().counters.rejected.foreign > 0);
@@ -72,10 +70,10 @@ fn keys_rotate_under_way_without_a_suspicion() {
     for keys in stages {
         for index in 0..5 {
             world.core(index).rotate(ring(keys)).unwrap();
-            world.run(Duration::from_secs(5));
+            world.run(seconds(5));
         }
     }
-    world.run(Duration::from_secs(60));
+    world.run(seconds(60));
     world.assert_all_alive();
     assert_eq!(world.events, []);
     assert_eq!(world.core(0).status().key_ids, [2]);
@@ -92,14 +90,14 @@ fn an_earlier_boots_datagrams_do_not_revive_it() {
     assert!(!last.is_empty());
     world.stop(2);
     world.start(2);
-    world.run(Duration::from_secs(10));
+    world.run(seconds(10));
     world.events.clear();
     for (_, datagram) in last {
         for index in [0, 1] {
             world.inject(index, datagram.clone());
         }
     }
-    world.run(Duration::from_secs(10));
+    world.run(seconds(10));
     world.assert_all_alive();
     assert_eq!(world.count(Change::Down), 0);
     let superseded = world.core(0).status().counters.rejected.superseded;
@@ -131,7 +129,7 @@ fn members_over_the_limit_are_refused() {
     for index in 0..12 {
         world.start(index);
     }
-    world.run(Duration::from_secs(30));
+    world.run(seconds(30));
     let status = world.core(0).status();
     assert!(status.known <= 9, "{status:?}");
     assert!(status.counters.rejected.crowded > 0);

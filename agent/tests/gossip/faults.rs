@@ -5,11 +5,7 @@ use std::time::Duration;
 use hactl_agent::membership::table::Change;
 use hactl_proto::member::MemberState;
 
-use crate::world::{World, name};
-
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
+use crate::world::{World, name, seconds};
 
 #[test]
 fn five_nodes_find_each_other_and_stay() {
@@ -43,7 +39,7 @@ fn a_node_powered_off_is_down_in_every_view_within_three_seconds() {
             world.picture()
         );
         let last = world.events.iter().map(|(at, ..)| *at).max().unwrap();
-        times.push(last - start);
+        times.push(last.saturating_sub(start));
         assert!(
             world
                 .events

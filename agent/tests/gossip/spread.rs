@@ -5,7 +5,7 @@ use std::time::Duration;
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::member::MemberState;
 
-use crate::world::World;
+use crate::world::{World, seconds};
 
 fn digest(findings: &[&str], disk: u8) -> HealthDigest {
     HealthDigest {
@@ -37,12 +37,12 @@ fn a_joiner_knows_all_after_one_exchange() {
     for index in 0..40 {
         publish(&mut world, index, digest(&[], 1));
     }
-    world.run(Duration::from_secs(90));
+    world.run(seconds(90));
     world.stop(39);
-    world.run(Duration::from_secs(120));
+    world.run(seconds(120));
     world.exchanges = false;
     world.start(39);
-    let end = world.now + Duration::from_secs(5);
+    let end = world.now + seconds(5);
     assert!(world.run_until(end, |world| {
         let core = world.nodes[39].core.as_ref().unwrap();
         !core.living().is_empty()
@@ -67,9 +67,9 @@ fn a_transition_is_in_all_views_within_seconds() {
     for seed in 0..10 {
         let mut world = World::settled(5, seed);
         publish(&mut world, 1, digest(&[], 1));
-        world.run(Duration::from_secs(60));
+        world.run(seconds(60));
         publish(&mut world, 1, digest(&["swap-off"], 1));
-        let end = world.now + Duration::from_secs(3);
+        let end = world.now + seconds(3);
         let drifted = |world: &World| all_see(world, 1, |health| health.findings == ["swap-off"]);
         assert!(world.run_until(end, drifted), "seed {seed}");
     }
@@ -80,14 +80,14 @@ fn transitions_in_a_row_are_held_together_and_the_last_one_arrives() {
     let mut world = World::settled(5, 1);
     let sent = |world: &World| world.sent_bytes.iter().sum::<u64>();
     let before = sent(&world);
-    world.run(Duration::from_secs(30));
+    world.run(seconds(30));
     let idle = sent(&world) - before;
     for round in 0..300 {
         publish(&mut world, 2, digest(&[&format!("finding-{round}")], 1));
         world.run(Duration::from_millis(100));
     }
     let busy = sent(&world) - before - idle;
-    world.run(Duration::from_secs(5));
+    world.run(seconds(5));
     assert!(all_see(&world, 2, |health| health.findings == ["finding-299"]));
     assert!(busy < 4 * idle, "{busy} bytes against {idle} when idle");
 }
@@ -96,7 +96,7 @@ fn transitions_in_a_row_are_held_together_and_the_last_one_arrives() {
 fn a_measurement_arrives_by_exchange_alone() {
     let mut world = World::settled(5, 1);
     publish(&mut world, 2, digest(&[], 10));
-    world.run(Duration::from_secs(60));
+    world.run(seconds(60));
     let backlog = world.core(2).status().records_backlog;
     publish(&mut world, 2, digest(&[], 60));
     assert_eq!(
@@ -104,7 +104,7 @@ fn a_measurement_arrives_by_exchange_alone() {
         backlog,
         "not broadcast"
     );
-    world.run(Duration::from_secs(120));
+    world.run(seconds(120));
     assert!(all_see(&world, 2, |health| health.disk_used_percent == Some(60)));
 }
 
@@ -112,12 +112,12 @@ fn a_measurement_arrives_by_exchange_alone() {
 fn records_lost_on_the_way_are_repaired_by_the_exchange() {
     let mut world = World::settled(5, 4);
     publish(&mut world, 0, digest(&[], 1));
-    world.run(Duration::from_secs(60));
+    world.run(seconds(60));
     world.loss = 1.0;
     publish(&mut world, 0, digest(&["clock"], 1));
     world.run(Duration::from_millis(900));
     world.loss = 0.0;
-    let end = world.now + Duration::from_secs(70);
+    let end = world.now + seconds(70);
     let seen = |world: &World| all_see(world, 0, |health| health.findings == ["clock"]);
     assert!(world.run_until(end, seen), "{}", world.picture());
 }
@@ -125,7 +125,7 @@ fn records_lost_on_the_way_are_repaired_by_the_exchange() {
 #[test]
 fn two_nodes_in_agreement_exchange_hashes_only() {
     let mut world = World::settled(5, 6);
-    world.run(Duration::from_secs(120));
+    world.run(seconds(120));
     let now = world.time(0);
     let question = world.core(0).compare();
     let answer = world.core(1).answer(&question, now).unwrap();
@@ -142,7 +142,7 @@ fn a_suspicion_is_not_told_by_an_exchange() {
     let mut world = World::settled(5, 8);
     world.exchanges = false;
     world.stop(4);
-    let end = world.now + Duration::from_secs(5);
+    let end = world.now + seconds(5);
     let suspected = |world: &World| world.state(0, 4) == Some(MemberState::Suspect);
     assert!(world.run_until(end, suspected));
     let now = world.time(0);
@@ -161,9 +161,9 @@ fn idle_gossip_stays_below_one_and_a_half_kilobytes_a_second() {
     for index in 0..5 {
         publish(&mut world, index, digest(&[], 1));
     }
-    world.run(Duration::from_secs(60));
+    world.run(seconds(60));
     let before = world.sent_bytes.clone();
-    world.run(Duration::from_secs(600));
+    world.run(seconds(600));
     let rates: Vec<u64> = world
         .sent_bytes
         .iter()

@@ -23,6 +23,10 @@ pub(crate) const NEXT_KEY: &str =
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const EXCHANGE_EVERY: Duration = Duration::from_secs(30);
 
+pub(crate) const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
 pub(crate) fn ring(keys: &[(u8, &str)]) -> KeyRing {
     KeyRing::new(ClusterId::from_bytes([7; 16]), keys.iter().copied()).unwrap()
 }
@@ -128,7 +132,7 @@ impl World {
         for index in 0..count {
             world.start(index);
         }
-        let end = world.now + Duration::from_secs(60);
+        let end = world.now + seconds(60);
         assert!(world.run_until(end, Self::agreed), "{}", world.picture());
         world.run(Duration::from_secs(5));
         world.events.clear();

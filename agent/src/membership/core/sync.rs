@@ -109,13 +109,12 @@ impl Core {
     }
 
     fn told_members(&self) -> impl Iterator<Item = Member<MemberId>> {
-        let own = Member::new(
-            *self.swim.identity(),
-            self.effects.incarnation,
-            State::Alive,
-        );
+        let id = *self.swim.identity();
+        let own = Member::new(id, self.effects.incarnation, State::Alive);
         let own = (!self.left).then_some(own);
-        self.swim.iter_membership_state().map(canonical).chain(own)
+        let members = self.swim.iter_membership_state();
+        let others = members.filter(move |member| member.id().node != id.node);
+        others.map(canonical).chain(own)
     }
 
     fn portion(&self, parts: u16) -> Portion {

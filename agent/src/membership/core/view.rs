@@ -114,7 +114,7 @@ impl Core {
         Status {
             identity: format!("{:?}", self.swim.identity()),
             active: self.swim.num_members() + 1,
-            known: self.swim.iter_membership_state().len() + 1,
+            known: self.table.rows().count() + 1,
             synced: self.synced,
             updates_backlog: self.swim.updates_backlog(),
             records_backlog: self.swim.custom_broadcast_backlog(),
