@@ -2,7 +2,8 @@
 //!
 //! Domain types that both sides use: names, versions, the cluster spec, instructions, reports, findings, health.
 //! Each makes a wrong state impossible and parses at the border. The prost/tonic half is behind the feature `wire`.
-//! No decision lives here and no I/O: share the language, not the logic.
+//! No decision lives here: share the language, not the logic. The one I/O is `mtls` (a feature of its own): how an agent is
+//! reached and who is believed has to be one thing on both sides.
 
 pub mod bundle;
 pub mod enrolment;

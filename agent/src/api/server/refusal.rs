@@ -10,7 +10,7 @@ use hactl_proto::subject::Subject;
 use crate::api::permission::Denial;
 
 /// A connection or a call that was refused. Reads after "refused".
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Refusal {
     /// An HTTP client without TLS; it got an HTTP answer that says so.
     #[error("{from}: it speaks plain HTTP; this port speaks gRPC over mutual TLS")]

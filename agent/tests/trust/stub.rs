@@ -1,0 +1,178 @@
+//! Duties that answer so that a test sees that they were asked, and as whom.
+
+use std::sync::{Arc, Mutex};
+
+use hactl_agent::api::duties::{
+    Bootstrap, Enrolment, Kubeconfig, Membership, Observation, Operations, Sponsor,
+};
+use hactl_agent::api::{Caller, Duties, Failure};
+use hactl_agent::trust::NoRegistrar;
+use hactl_proto::Timestamp;
+use hactl_proto::finding::Finding;
+use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::join::{Admission, Applicant};
+use hactl_proto::journal::JournalEntry;
+use hactl_proto::member::MemberView;
+use hactl_proto::name::NodeName;
+use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
+use hactl_proto::secret::Secret;
+use hactl_proto::standing::{
+    GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
+};
+use hactl_proto::status::NodeStatus;
+use tokio::sync::mpsc::{Receiver, channel};
+
+#[derive(Default)]
+pub struct Stub {
+    /// The peers that exchanged, as their certificates name them.
+    pub peers: Mutex<Vec<NodeName>>,
+    /// What runs.
+    pub running: Mutex<Option<OperationId>>,
+}
+
+impl Stub {
+    pub fn duties(self: &Arc<Self>, enrolment: Option<Arc<dyn Enrolment>>) -> Duties {
+        Duties {
+            observation: self.clone(),
+            operations: self.clone(),
+            membership: self.clone(),
+            bootstrap: self.clone(),
+            sponsor: self.clone(),
+            enrolment: enrolment.unwrap_or_else(|| Arc::new(NoRegistrar)),
+            kubeconfig: self.clone(),
+        }
+    }
+}
+
+fn later<T>() -> Result<T, Failure> {
+    Err(Failure::Unavailable("the stub answers later".to_owned()))
+}
+
+#[tonic::async_trait]
+impl Observation for Stub {
+    async fn status(&self) -> Result<NodeStatus, Failure> {
+        later()
+    }
+
+    async fn inspect(&self) -> Result<(Vec<Finding>, Timestamp), Failure> {
+        Ok((Vec::new(), Timestamp::UNIX_EPOCH))
+    }
+
+    async fn journal(
+        &self,
+        _: Option<OperationId>,
+        _: Option<usize>,
+    ) -> Result<Vec<JournalEntry>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+#[tonic::async_trait]
+impl Operations for Stub {
+    async fn execute(&self, instruction: Instruction) -> Result<Receiver<ReportEvent>, Failure> {
+        if let Some(running) = self.running.lock().unwrap().clone() {
+            return Err(Failure::Running(running));
+        }
+        let (tell, told) = channel(4);
+        let steps = vec![instruction.order.kind().to_owned()];
+        tell.send(ReportEvent::Planned { steps }).await.unwrap();
+        tell.send(ReportEvent::Ended(Outcome::Succeeded))
+            .await
+            .unwrap();
+        Ok(told)
+    }
+
+    async fn operation(&self, _: Option<OperationId>) -> Result<Option<OperationStatus>, Failure> {
+        Ok(None)
+    }
+}
+
+#[tonic::async_trait]
+impl Membership for Stub {
+    async fn members(&self) -> Result<(NodeName, Vec<MemberView>), Failure> {
+        Ok((NodeName::new("cp1").unwrap(), Vec::new()))
+    }
+
+    async fn exchange(
+        &self,
+        peer: &NodeName,
+        version: u32,
+        state: Vec<u8>,
+    ) -> Result<(u32, Vec<u8>), Failure> {
+        self.peers.lock().unwrap().push(peer.clone());
+        Ok((version, state))
+    }
+}
+
+#[tonic::async_trait]
+impl Bootstrap for Stub {
+    async fn standing(&self) -> Result<StandingAnswer, Failure> {
+        later()
+    }
+
+    async fn request_grant(
+        &self,
+        caller: &NodeName,
+        _: GrantRequest,
+    ) -> Result<GrantVerdict, Failure> {
+        Ok(Err(GrantRefusal::NotDeclared {
+            asked: caller.clone(),
+        }))
+    }
+
+    async fn announce_member(
+        &self,
+        _: &NodeName,
+        _: MemberAnnouncement,
+    ) -> Result<Result<(), GrantRefusal>, Failure> {
+        Ok(Ok(()))
+    }
+
+    async fn override_grant(&self, _: Override) -> Result<Result<(), GrantRefusal>, Failure> {
+        Ok(Ok(()))
+    }
+}
+
+#[tonic::async_trait]
+impl Sponsor for Stub {
+    async fn admit(
+        &self,
+        applicant: Applicant,
+    ) -> Result<Receiver<Result<Admission, Failure>>, Failure> {
+        let (tell, told) = channel(4);
+        let waiting = Waiting {
+            condition: format!("the lease for {}", applicant.node),
+            since: Timestamp::UNIX_EPOCH,
+            observed: "held by cp2".to_owned(),
+        };
+        tell.send(Ok(Admission::Waiting(waiting))).await.unwrap();
+        let gone = Failure::Unavailable("this member stops".to_owned());
+        tell.send(Err(gone)).await.unwrap();
+        Ok(told)
+    }
+
+    async fn complete(&self, _: NodeName, _: Outcome) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl Kubeconfig for Stub {
+    async fn kubeconfig(&self) -> Result<Secret, Failure> {
+        Ok(Secret::new("apiVersion: v1"))
+    }
+}
+
+/// Never asked: the server has to stop its callers before.
+pub struct Unreached;
+
+#[tonic::async_trait]
+impl Enrolment for Unreached {
+    async fn enrol(&self, _: Secret, _: &str, _: NodeName) -> Result<String, Failure> {
+        panic!("enrol was reached")
+    }
+
+    async fn renew(&self, _: &Caller, _: &str) -> Result<String, Failure> {
+        panic!("renew was reached")
+    }
+}
