@@ -30,7 +30,7 @@ pub enum Verdict {
     /// Promise to oneself first, then send the request to these.
     Ask(GrantRequest, Vec<NodeName>),
     /// Every grant is held: write this record, then run `kubeadm init`.
-    Begin(Record),
+    Begin(Box<Record>),
     /// There is a cluster: join it.
     JoinOnly {
         /// The cluster.
@@ -65,10 +65,10 @@ pub fn decide(record: &Record, spec: &ClusterSpec, heard: &BTreeMap<NodeName, He
         .count();
     match &record.stage {
         Stage::Granted(own) if held >= wanted && is_own(record, spec, own) => {
-            Verdict::Begin(Record {
+            Verdict::Begin(Box::new(Record {
                 stage: Stage::Initialising(own.clone()),
                 ..record.clone()
-            })
+            }))
         }
         _ => {
             let open = present

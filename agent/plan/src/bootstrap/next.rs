@@ -293,7 +293,7 @@ fn as_candidate(situation: &Situation<'_>) -> Next {
             request,
             from,
         },
-        Verdict::Begin(record) => Next::Init(record),
+        Verdict::Begin(record) => Next::Init(*record),
         Verdict::JoinOnly { identity, epoch } => Next::Learn { identity, epoch },
         Verdict::Stop(objections) => Next::Refuse {
             findings: objections
