@@ -157,11 +157,13 @@ pub fn transient(unit: &str, command: &Command, output_file: Option<&str>) -> Co
     ];
     if let Some(file) = output_file {
         arguments.push(format!("--property=StandardOutput=file:{file}"));
-        arguments.push(format!("--property=StandardError=file:{file}"));
+        arguments.push("--property=StandardError=inherit".to_owned());
     }
     arguments.push("--".to_owned());
     arguments.push(command.program.clone());
-    arguments.extend(command.arguments.iter().cloned());
+    // systemd puts variables into the words of a command line; a doubled `$` is a plain one (systemd.service(5)).
+    let plain = command.arguments.iter().map(|word| word.replace('$', "$$"));
+    arguments.extend(plain);
     Command::new("systemd-run", arguments)
 }
 
@@ -258,6 +260,11 @@ mod tests {
             "{line}"
         );
         assert!(line.contains("--property=TimeoutStartSec=600 "), "{line}");
+        let dollar = transient("u", &Command::new("sh", ["-c", "echo $HOME"]), None);
+        assert_eq!(
+            dollar.arguments.last().map(String::as_str),
+            Some("echo $$HOME")
+        );
         assert!(
             line.ends_with(" -- kubeadm init --config=/run/hactl/kubeadm.yaml"),
             "{line}"

@@ -21,6 +21,10 @@ pub(super) async fn run(name: &str, command: &Command, run: &Path) -> Result<Out
     let secret_file = run.join(format!("{name}.out"));
     let output_file = secret_file.to_str().filter(|_| command.secret_output);
     if !show(&service).await?.found() {
+        if output_file.is_some() {
+            // systemd makes no folders, and would let others read the file.
+            make(&secret_file)?;
+        }
         let started = process::run(&systemd::transient(name, command, output_file)).await?;
         if !started.success() {
             return Err(failed(name, started.stderr.trim()));
@@ -78,6 +82,15 @@ async fn journal(name: &str, state: &UnitState) -> String {
         Ok(output) => format!("(its journal could not be read: {})", output.stderr.trim()),
         Err(error) => format!("(its journal could not be read: {error})"),
     }
+}
+
+/// Makes the file that a secret output goes to, before anything is in it.
+fn make(path: &Path) -> Result<(), HostError> {
+    file::replace(path, b"", 0o600).map_err(|source| HostError::File {
+        verb: "replace",
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// Reads a secret output and removes it from tmpfs.
