@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::by_hand_config::{self as config, Secrets};
 use crate::cache::write;
 use crate::cluster;
+use crate::component;
 use crate::disk;
 use crate::lab::{ENDPOINT_ADDRESS, Lab, Node, Role};
 use crate::machine;
@@ -178,9 +179,9 @@ fn kubeadm(lab: &Lab, node: &Node, document: &str, arguments: &[&str]) -> Result
     let mut argv = vec!["kubeadm"];
     argv.extend(arguments);
     argv.extend(["--config", "/root/kubeadm.yaml"]);
-    if lab.version.refuses_cgroup_v1() {
-        argv.push("--ignore-preflight-errors=SystemVerification");
-    }
+    let ignored = component::ignored_preflight_errors(lab.version).join(",");
+    let ignore = format!("--ignore-preflight-errors={ignored}");
+    argv.push(&ignore);
     machine::inside(lab.place(), &node.name, &argv)?
         .limit(KUBEADM_LIMIT)
         .run()?;

@@ -8,6 +8,7 @@ use std::io::Read;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
+use crate::component;
 use crate::lab::{ENDPOINT_ADDRESS, ENDPOINT_PORT, Lab, Node, POD_NETWORK, Role, SERVICE_NETWORK};
 
 /// What joining nodes prove themselves with; good for this one cluster, for as long as kubeadm lets it.
@@ -51,19 +52,13 @@ pub(crate) fn init(lab: &Lab, node: &Node, secrets: &Secrets) -> String {
         "controlPlaneEndpoint": format!("{ENDPOINT_ADDRESS}:{ENDPOINT_PORT}"),
         "networking": {"podSubnet": POD_NETWORK, "serviceSubnet": SERVICE_NETWORK},
     });
-    let mut kubelet = json!({
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "cgroupDriver": "systemd",
-    });
-    if lab.version.refuses_cgroup_v1() {
-        kubelet["failCgroupV1"] = json!(false);
-    }
-    let proxy = json!({
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "conntrack": {"maxPerCore": 0, "min": 0},
-    });
+    let mut kubelet = component::kubelet(lab.version);
+    kubelet["apiVersion"] = json!("kubelet.config.k8s.io/v1beta1");
+    kubelet["kind"] = json!("KubeletConfiguration");
+    kubelet["cgroupDriver"] = json!("systemd");
+    let mut proxy = component::kube_proxy();
+    proxy["apiVersion"] = json!("kubeproxy.config.k8s.io/v1alpha1");
+    proxy["kind"] = json!("KubeProxyConfiguration");
     [init, cluster, kubelet, proxy]
         .map(|document| document.to_string())
         .join("\n---\n")

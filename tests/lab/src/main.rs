@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod client;
 mod cluster;
+mod component;
 mod disk;
 mod gossip;
 mod host;

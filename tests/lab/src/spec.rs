@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::component;
 use crate::lab::{
     ENDPOINT_ADDRESS, ENDPOINT_PORT, Lab, NODE_NETWORK, POD_NETWORK, Role, SERVICE_NETWORK,
 };
@@ -14,15 +15,12 @@ pub(crate) fn cluster(lab: &Lab) -> String {
          kind: Cluster\n\
          metadata:\n  name: lab\n\
          spec:\n  \
-         kubernetes:\n    version: {}\n    \
-         # In a container kube-proxy can't raise the kernel's limit of tracked connections.\n    \
-         kubeProxy: {{conntrack: {{maxPerCore: 0, min: 0}}}}\n",
-        lab.version
+         kubernetes:\n    version: {}\n    kubelet: {}\n    kubeProxy: {}\n    ignorePreflightErrors: [{}]\n",
+        lab.version,
+        component::kubelet(lab.version),
+        component::kube_proxy(),
+        component::ignored_preflight_errors(lab.version).join(", ")
     );
-    if lab.version.refuses_cgroup_v1() {
-        spec.push_str("    kubelet: {failCgroupV1: false}\n");
-        spec.push_str("    ignorePreflightErrors: [SystemVerification]\n");
-    }
     write!(
         spec,
         "  networks:\n    pods: {POD_NETWORK}\n    services: {SERVICE_NETWORK}\n    nodes: {NODE_NETWORK}\n  \
