@@ -23,6 +23,8 @@ enum Verb {
     Run,
     /// Check this node's prerequisites, without a daemon, and say what to do.
     Doctor(crate::doctor::DoctorArgs),
+    /// Hold etcd's manifest back where its data was lost (what runs before each start of the kubelet).
+    GuardEtcd(crate::guard_etcd::GuardArgs),
     /// Measure how quick a folder's disk is for etcd: at most 200 writes with fdatasync, within two seconds.
     #[command(hide = true)]
     MeasureFsync {
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run => crate::daemon::main(),
         Verb::Doctor(args) => crate::doctor::main(&args),
+        Verb::GuardEtcd(args) => crate::guard_etcd::main(&args),
         Verb::MeasureFsync { folder } => measure_fsync::run(&folder),
         Verb::ProbeHaproxy { port } => probe_haproxy::run(port),
     }

@@ -4,6 +4,7 @@
 //! What speaks against etcd is computed in `hactl_node_plan::etcd::guard`.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use hactl_node_plan::etcd::guard::{GuardFacts, is_mount_point, read_marker, reasons_to_hold};
 use hactl_node_plan::facts::Known;
@@ -103,20 +104,31 @@ pub fn look(root: &Path) -> GuardFacts {
     }
 }
 
-/// The entry point of `hactl-agent guard-etcd`: says on standard error what it did. The exit code is 0 unless the manifest could
-/// not be moved.
-pub fn run(args: &GuardArgs) -> anyhow::Result<()> {
-    if let Verdict::Held(reasons) = guard(&args.root)? {
-        eprintln!("etcd.yaml was moved to /var/lib/hactl/{HELD}: etcd must not start here now");
-        for reason in reasons {
-            eprintln!(
-                "  {}: {}; wanted: {}",
-                reason.check, reason.observed, reason.wanted
-            );
-            eprintln!("    {}", reason.remedy);
+/// The entry point of `hactl-agent guard-etcd`: says on standard error what it did. It fails only where the manifest had to go and
+/// could not be moved.
+pub fn main(args: &GuardArgs) -> ExitCode {
+    match guard(&args.root) {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Held(reasons)) => {
+            eprintln!("etcd.yaml was moved to /var/lib/hactl/{HELD}: etcd must not start here now");
+            for Finding {
+                check,
+                observed,
+                wanted,
+                remedy,
+                ..
+            } in reasons
+            {
+                eprintln!("  {check}: {observed}; wanted: {wanted}\n    {remedy}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            eprintln!("failed to {error}: {}", cause.unwrap_or_default());
+            ExitCode::FAILURE
         }
     }
-    Ok(())
 }
 
 fn under(root: &Path, path: &str) -> PathBuf {
@@ -138,4 +150,81 @@ fn hold(manifest: &Path, folder: &Path) -> std::io::Result<()> {
     std::fs::copy(manifest, &copy)?;
     std::fs::File::open(&copy)?.sync_all()?;
     std::fs::remove_file(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A node whose etcd member was complete.
+    fn node() -> tempfile::TempDir {
+        let node = tempfile::tempdir().unwrap();
+        let root = node.path();
+        let write = |path: &str, text: &str| {
+            let path = under(root, path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(layout::ETCD_MANIFEST, "kind: Pod");
+        write(layout::MACHINE_ID, "m1\n");
+        write("/proc/self/mountinfo", "");
+        write("/var/lib/etcd/member/wal/0.wal", "data");
+        write(
+            "/var/lib/hactl/etcd-member.json",
+            r#"{"version":1,"node":"cp1","address":"10.0.0.1","cluster":"c","member":"a","dataDir":"/var/lib/etcd",
+                "ownMount":false,"machineId":"m1","written":"2026-11-22T17:38:47Z"}"#,
+        );
+        node
+    }
+
+    fn held(root: &Path) -> bool {
+        let there = under(root, layout::ETCD_MANIFEST).exists();
+        let away = under(root, "/var/lib/hactl/held/etcd.yaml").exists();
+        assert_ne!(there, away, "the manifest is in one place");
+        away
+    }
+
+    #[test]
+    fn a_member_with_its_data_starts() {
+        let node = node();
+        assert_eq!(guard(node.path()).unwrap(), Verdict::Passed);
+        assert!(!held(node.path()));
+    }
+
+    #[test]
+    fn an_emptied_data_folder_holds_the_manifest_and_a_second_look_is_fine() {
+        let node = node();
+        fs::remove_dir_all(under(node.path(), "/var/lib/etcd/member")).unwrap();
+        assert!(matches!(guard(node.path()).unwrap(), Verdict::Held(_)));
+        assert!(held(node.path()));
+        assert_eq!(guard(node.path()).unwrap(), Verdict::Passed);
+    }
+
+    #[test]
+    fn a_truncated_marker_holds() {
+        let node = node();
+        let marker = under(node.path(), "/var/lib/hactl/etcd-member.json");
+        let text = fs::read_to_string(&marker).unwrap();
+        fs::write(&marker, &text[..40]).unwrap();
+        assert!(matches!(guard(node.path()).unwrap(), Verdict::Held(_)));
+        assert!(held(node.path()));
+    }
+
+    #[test]
+    fn another_machine_with_this_disk_holds() {
+        let node = node();
+        fs::write(under(node.path(), layout::MACHINE_ID), "m2\n").unwrap();
+        assert!(matches!(guard(node.path()).unwrap(), Verdict::Held(_)));
+        assert!(held(node.path()));
+    }
+
+    #[test]
+    fn a_first_init_is_not_held() {
+        let node = node();
+        fs::remove_file(under(node.path(), "/var/lib/hactl/etcd-member.json")).unwrap();
+        fs::remove_dir_all(under(node.path(), "/var/lib/etcd")).unwrap();
+        assert_eq!(guard(node.path()).unwrap(), Verdict::Passed);
+    }
 }

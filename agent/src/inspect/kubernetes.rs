@@ -11,7 +11,7 @@ use hactl_node_plan::command::Command;
 use hactl_node_plan::etcd::guard::{EtcdMarker, read_marker};
 use hactl_node_plan::etcd::{EtcdCall, EtcdRequest, EtcdView};
 use hactl_node_plan::facts::Known;
-use hactl_node_plan::facts::kubernetes::{ApiServer, KubernetesFacts};
+use hactl_node_plan::facts::kubernetes::{ApiServer, KubernetesFacts, KubernetesFiles};
 use hactl_node_plan::kubeadm::config::host_port;
 use hactl_node_plan::kubeadm::kubectl::Kubectl;
 use hactl_node_plan::kubeadm::output::{self, NodeObject};
@@ -52,7 +52,7 @@ pub(super) async fn inspect<H: Host>(
     let admin = files
         .known()
         .is_some_and(|files| files.kubeconfigs.contains("admin.conf"));
-    let bootstrapped = files.known().is_some_and(|files| files.bootstrapped());
+    let bootstrapped = files.known().is_some_and(KubernetesFiles::bootstrapped);
     let object = if control_plane && admin && api_server.serves() {
         node_object(host, &Kubectl::admin(node.address), node).await
     } else if bootstrapped && !control_plane {

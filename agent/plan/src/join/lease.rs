@@ -4,6 +4,7 @@
 //! number below the highest that it saw. It is written with the resourceVersion that was read, so of two takers one loses.
 
 use std::fmt;
+use std::str::FromStr;
 
 use hactl_proto::Timestamp;
 use hactl_proto::instruction::Fence;
@@ -34,6 +35,8 @@ pub struct Holder {
 pub struct Lease {
     /// Whoever holds it; empty: nobody.
     pub holder: String,
+    /// When it was taken.
+    pub acquired: Option<Timestamp>,
     /// When it was renewed last.
     pub renewed: Option<Timestamp>,
     /// Its duration in seconds.
@@ -119,6 +122,7 @@ pub fn read(text: &str) -> Option<Lease> {
     #[serde(rename_all = "camelCase", default)]
     struct Spec {
         holder_identity: Option<String>,
+        acquire_time: Option<String>,
         renew_time: Option<String>,
         lease_duration_seconds: Option<i64>,
         lease_transitions: Option<u64>,
@@ -126,23 +130,27 @@ pub fn read(text: &str) -> Option<Lease> {
     let object: Object = serde_json::from_str(text).ok()?;
     Some(Lease {
         holder: object.spec.holder_identity.unwrap_or_default(),
-        renewed: match object.spec.renew_time {
-            Some(time) => Some(time.parse().ok()?),
-            None => None,
-        },
+        acquired: time(object.spec.acquire_time).ok()?,
+        renewed: time(object.spec.renew_time).ok()?,
         duration: object.spec.lease_duration_seconds.unwrap_or(DURATION),
         number: object.spec.lease_transitions.unwrap_or(0),
         resource_version: object.metadata.resource_version,
     })
 }
 
+/// A time that is not there is fine; one that is no time is not.
+fn time(text: Option<String>) -> Result<Option<Timestamp>, <Timestamp as FromStr>::Err> {
+    text.map(|text| text.parse()).transpose()
+}
+
 /// How to take the lease. A joiner that asks again, at whatever member, takes over what was taken for it before: it runs one operation at
 /// a time, so its earlier try is over.
 pub fn take(lease: Option<&Lease>, holder: &Holder, now: Timestamp) -> Take {
     let Some(lease) = lease else {
+        let fence = Fence(1);
         return Take::Create {
-            object: object(&holder.to_string(), 1, DURATION, now, None),
-            fence: Fence(1),
+            object: object(&taken(holder, fence, now, String::new())),
+            fence,
         };
     };
     let own = Holder::parse(&lease.holder).is_some_and(|held| held.joiner == holder.joiner);
@@ -153,13 +161,7 @@ pub fn take(lease: Option<&Lease>, holder: &Holder, now: Timestamp) -> Take {
     }
     let fence = Fence(lease.number + 1);
     Take::Replace {
-        object: object(
-            &holder.to_string(),
-            fence.0,
-            DURATION,
-            now,
-            Some(&lease.resource_version),
-        ),
+        object: object(&taken(holder, fence, now, lease.resource_version.clone())),
         fence,
         abandoned: !lease.holder.is_empty(),
     }
@@ -168,46 +170,55 @@ pub fn take(lease: Option<&Lease>, holder: &Holder, now: Timestamp) -> Take {
 /// The renewed lease; `None`: it is lost, another has it.
 pub fn renew(lease: &Lease, holder: &Holder, fence: Fence, now: Timestamp) -> Option<String> {
     lease.is_held(holder, fence).then(|| {
-        object(
-            &lease.holder,
-            lease.number,
-            DURATION,
-            now,
-            Some(&lease.resource_version),
-        )
+        object(&Lease {
+            renewed: Some(now),
+            ..lease.clone()
+        })
     })
 }
 
 /// The lease without a holder, if it is held for this joiner; the number stays.
 pub fn release(lease: &Lease, joiner: &NodeName, now: Timestamp) -> Option<String> {
-    Holder::parse(&lease.holder)
-        .is_some_and(|held| held.joiner == *joiner)
-        .then(|| object("", lease.number, 1, now, Some(&lease.resource_version)))
+    let held = Holder::parse(&lease.holder)?;
+    (held.joiner == *joiner).then(|| {
+        object(&Lease {
+            holder: String::new(),
+            duration: 1,
+            renewed: Some(now),
+            ..lease.clone()
+        })
+    })
 }
 
-fn object(
-    holder: &str,
-    number: u64,
-    duration: i64,
-    now: Timestamp,
-    resource_version: Option<&str>,
-) -> String {
-    let mut metadata = json!({ "name": NAME, "namespace": NAMESPACE });
-    if let Some(version) = resource_version {
-        metadata["resourceVersion"] = json!(version);
+fn taken(holder: &Holder, fence: Fence, now: Timestamp, resource_version: String) -> Lease {
+    Lease {
+        holder: holder.to_string(),
+        acquired: Some(now),
+        renewed: Some(now),
+        duration: DURATION,
+        number: fence.0,
+        resource_version,
     }
-    // The API's MicroTime wants the six digits.
-    let time = format!("{now:.6}");
+}
+
+/// The object to write. Without a resourceVersion it is a new one.
+fn object(lease: &Lease) -> String {
+    let mut metadata = json!({ "name": NAME, "namespace": NAMESPACE });
+    if !lease.resource_version.is_empty() {
+        metadata["resourceVersion"] = json!(lease.resource_version);
+    }
+    // The API's MicroTime wants six digits.
+    let time = |time: Option<Timestamp>| time.map(|time| format!("{time:.6}"));
     json!({
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": metadata,
         "spec": {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": duration,
-            "leaseTransitions": number,
-            "acquireTime": time,
-            "renewTime": time,
+            "holderIdentity": lease.holder,
+            "leaseDurationSeconds": lease.duration,
+            "leaseTransitions": lease.number,
+            "acquireTime": time(lease.acquired),
+            "renewTime": time(lease.renewed),
         },
     })
     .to_string()
@@ -295,7 +306,14 @@ mod tests {
 
     #[test]
     fn a_foreign_garbled_or_truncated_lease_is_not_read() {
-        let object = object("cp1/join/cp2", 1, 60, at(0), Some("7"));
+        let captured = read(include_str!("../kubeadm/captured/lease.json")).unwrap();
+        assert_eq!((captured.holder.as_str(), captured.number), ("", 4));
+        let object = object(&super::taken(
+            &holder("cp1", "cp2"),
+            Fence(1),
+            at(0),
+            "7".to_owned(),
+        ));
         assert!(read(&object).is_some());
         for wrong in ["", "{}", "null", &object[..object.len() - 9]] {
             assert_eq!(read(wrong), None, "{wrong}");

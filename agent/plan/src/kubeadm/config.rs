@@ -4,6 +4,7 @@
 //! JSON every string is quoted, and a token or a certificate key of digits alone stays a string.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use hactl_proto::instruction::JoinCredentials;
@@ -243,8 +244,9 @@ fn documents(documents: &[Value]) -> String {
     let mut text = String::new();
     for document in documents {
         text.push_str("---\n");
-        // The alternate form of a Value is indented JSON, and cannot fail.
-        text.push_str(&format!("{document:#}\n"));
+        // The alternate form of a Value is indented JSON.
+        let _ = write!(text, "{document:#}");
+        text.push('\n');
     }
     text
 }

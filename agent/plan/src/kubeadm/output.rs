@@ -72,7 +72,7 @@ fn preflight_line(line: &str) -> Option<Finding> {
     let known = !name.is_empty()
         && name
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     known.then(|| Finding {
         check: format!("kubeadm-{}", name.to_ascii_lowercase()),
         severity,
@@ -281,3 +281,6 @@ fn base64(text: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;

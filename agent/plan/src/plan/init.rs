@@ -6,8 +6,8 @@ use hactl_proto::instruction::Instruction;
 use hactl_proto::role::NodeRole;
 
 use super::kubernetes::{
-    against, data_dir, files, foreign_run, refusal, running_step, settle_control_plane, stacked,
-    wrong_role,
+    against, data_dir, files, foreign_run, known_after, refusal, running_step,
+    settle_control_plane, stacked, wrong_role,
 };
 use super::{NodeContext, Refusal};
 use crate::facts::Known;
@@ -31,18 +31,19 @@ pub fn init(
     let mut findings = against(node, facts);
     findings.extend(wrong_role(node, NodeRole::ControlPlane));
     findings.extend(foreign_run(instruction, facts, &KUBEADM));
-    if node.spec.candidate() != Some(&node.node) {
-        let candidate = node.spec.candidate().map_or("nobody", |name| name.as_str());
+    let named = node.spec.candidate();
+    if named != Some(&node.node) {
+        let wanted = named.map_or("nobody", |name| name.as_str());
         findings.push(refusal(
             "candidate",
             format!("this is {}", node.node),
-            format!("{candidate}, the spec's candidate"),
+            format!("{wanted}, the spec's candidate"),
             "Let the candidate init; the others join.",
         ));
     }
     // A marker says that a member was complete here, so others may have joined it: another init would be a second cluster.
-    let marked = !matches!(facts.marker, Known::Is(None));
-    if stacked(node) && marked && !facts.member_votes() {
+    let complete = !matches!(facts.marker, Known::Is(None));
+    if stacked(node) && complete && !facts.member_votes() {
         let observed = match &facts.marker {
             Known::Is(Some(marker)) => format!(
                 "member {} of etcd cluster {} was complete here and does not vote now",
@@ -81,7 +82,8 @@ pub fn init(
         }
         steps.extend(KUBEADM);
     }
-    steps.extend(settle_control_plane(node, facts, &instruction.order));
+    let after = known_after(&steps, facts);
+    steps.extend(settle_control_plane(node, &after, &instruction.order));
     guarded(&mut steps, node, facts);
     Ok(steps)
 }

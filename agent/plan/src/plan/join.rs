@@ -8,8 +8,8 @@ use hactl_proto::role::NodeRole;
 
 use super::init::guarded;
 use super::kubernetes::{
-    against, data_dir, files, foreign_run, refusal, running_step, settle_control_plane,
-    settle_node, stacked, unmarked, wrong_role,
+    against, data_dir, files, foreign_run, known_after, refusal, running_step,
+    settle_control_plane, settle_node, stacked, unmarked, wrong_role,
 };
 use super::{NodeContext, Refusal};
 use crate::facts::Known;
@@ -47,7 +47,8 @@ pub fn join_control_plane(
     } else {
         steps.extend(from_the_start(node, facts));
     }
-    steps.extend(settle_control_plane(node, facts, &instruction.order));
+    let after = known_after(&steps, facts);
+    steps.extend(settle_control_plane(node, &after, &instruction.order));
     guarded(&mut steps, node, facts);
     Ok(steps)
 }
@@ -78,7 +79,8 @@ pub fn join_worker(
     } else if !(files(facts).bootstrapped() && matches!(facts.node, Known::Is(Some(_)))) {
         steps.extend(from_the_start(node, facts));
     }
-    steps.extend(settle_node(node, facts));
+    let after = known_after(&steps, facts);
+    steps.extend(settle_node(node, &after));
     if !steps.is_empty() {
         steps.push(KubernetesStep::RemoveConfig);
     }

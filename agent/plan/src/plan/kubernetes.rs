@@ -1,5 +1,7 @@
 //! What the plans of init, join and clean share: the reasons against, and the steps that every finished node has seen.
 
+use std::fmt::Write as _;
+
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::role::NodeRole;
@@ -31,7 +33,7 @@ pub fn pod_network_hash(node: &NodeContext) -> Option<String> {
     let network = node.spec.pod_network.as_ref()?;
     let mut hash = "sha256:".to_owned();
     for byte in Sha256::digest(network.manifest.as_bytes()) {
-        hash.push_str(&format!("{byte:02x}"));
+        let _ = write!(hash, "{byte:02x}");
     }
     Some(hash)
 }
@@ -134,6 +136,28 @@ pub(super) fn files(facts: &KubernetesFacts) -> KubernetesFiles {
     facts.files.known().cloned().unwrap_or_default()
 }
 
+/// What is known of the node once these steps are done: what kubeadm makes, or a reset takes, is not what was read before.
+pub(super) fn known_after(steps: &[KubernetesStep], facts: &KubernetesFacts) -> KubernetesFacts {
+    let anew = |step: &KubernetesStep| {
+        matches!(
+            step,
+            KubernetesStep::Reset | KubernetesStep::Init | KubernetesStep::Join
+        )
+    };
+    if steps.iter().any(anew) {
+        return KubernetesFacts {
+            guarded: facts.guarded.clone(),
+            ..KubernetesFacts::default()
+        };
+    }
+    let mut after = facts.clone();
+    if steps.contains(&KubernetesStep::FinishInit) {
+        // One of its phases makes a bootstrap token.
+        after.cluster = Known::default();
+    }
+    after
+}
+
 /// Steps of a control plane whose kubeadm is through.
 pub(super) fn settle_control_plane(
     node: &NodeContext,
@@ -214,3 +238,6 @@ fn etcd_existing(facts: &KubernetesFacts, cluster: Option<&ClusterObjects>) -> b
     facts.files.known().is_some_and(|files| files.etcd_existing)
         && cluster.is_some_and(|objects| objects.etcd_existing)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! What an init leaves to do in the cluster: secrets away, etcd's state fixed, pod network in, zone named.
 
+use std::path::Path;
+
 use hactl_node_plan::facts::Known;
-use hactl_node_plan::kubeadm::command;
 use hactl_node_plan::kubeadm::config::{INIT_TOKEN_DESCRIPTION, ZONE_LABEL};
 use hactl_node_plan::kubeadm::output::listed_tokens;
+use hactl_node_plan::kubeadm::{command, layout};
 use hactl_node_plan::plan::kubernetes::pod_network_hash;
 use serde_json::json;
 
@@ -49,11 +51,16 @@ async fn init_tokens<H: Host>(cx: &ExecuteContext<H>) -> Result<Vec<String>, Ste
 /// both by kubeadm's own phases. etcd starts again with it, on the data that it has; then everything is waited for again.
 pub(super) async fn keep_etcd_existing<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     config::write_existing(cx).await?;
+    let before = wait::etcd_start(cx).await;
+    let changes = !manifest_says_existing(cx).await?;
     let file = config::argument(&config::path(cx));
     for phase in [&["upload-config", "kubeadm"], &["etcd", "local"]] {
         cx.run(&command::init_phase(phase, &file)).await?;
     }
     config::remove(cx).await?;
+    if changes {
+        wait::etcd_restarted(cx, before).await?;
+    }
     wait::etcd_member(cx).await?;
     wait::api_server(cx).await?;
     let objects = cluster_objects(&*cx.host, &cx.node).await;
@@ -65,6 +72,13 @@ pub(super) async fn keep_etcd_existing<H: Host>(cx: &ExecuteContext<H>) -> Resul
         observed: "kubeadm-config does not say initial-cluster-state: existing".to_owned(),
         remedy: "Look at the ConfigMap kube-system/kubeadm-config.".to_owned(),
     })
+}
+
+/// Whether etcd's manifest has it already: then kubeadm writes the same file again and the kubelet leaves etcd alone.
+async fn manifest_says_existing<H: Host>(cx: &ExecuteContext<H>) -> Result<bool, StepError> {
+    let manifest = cx.host.read(Path::new(layout::ETCD_MANIFEST)).await?;
+    let text = String::from_utf8_lossy(&manifest.unwrap_or_default()).into_owned();
+    Ok(text.contains("--initial-cluster-state=existing"))
 }
 
 /// Applies the pod network's manifest and writes down which one it was.

@@ -27,7 +27,11 @@ async fn read<H: Host>(host: &H, data_dir: &str) -> Result<KubernetesFiles, Host
         kubeconfigs: names(host, layout::KUBERNETES)
             .await?
             .into_iter()
-            .filter(|name| name.ends_with(".conf"))
+            .filter(|name| {
+                Path::new(name)
+                    .extension()
+                    .is_some_and(|kind| kind == "conf")
+            })
             .collect(),
         manifests: names(host, layout::MANIFESTS).await?,
         pki: names(host, layout::PKI).await?,
