@@ -15,7 +15,7 @@ mod reader;
 mod swap;
 mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unit;
 
 use std::sync::PoisonError;

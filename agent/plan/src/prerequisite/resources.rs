@@ -19,7 +19,14 @@ pub(super) fn cpus(situation: Situation<'_>) -> Vec<Deviation> {
     match &situation.machine.system.cpus {
         Known::Is(count) if *count >= least => vec![],
         Known::Is(count) => vec![Deviation::refusal(
-            format!("{count} processors"),
+            format!(
+                "{count} {}",
+                if *count == 1 {
+                    "processor"
+                } else {
+                    "processors"
+                }
+            ),
             format!("at least {least} for a {}", situation.wanted.role),
             "Give the machine more processors, or lift the CPUAffinity that systemd was started with.",
         )],

@@ -170,7 +170,7 @@ fn what_hactl_can_not_mend_says_what_to_do() {
         })
         .collect();
     insta::assert_snapshot!(told, @r##"
-    cpu-count: 1 processors | at least 2 for a control-plane | Give the machine more processors, or lift the CPUAffinity that systemd was started with.
+    cpu-count: 1 processor | at least 2 for a control-plane | Give the machine more processors, or lift the CPUAffinity that systemd was started with.
     memory-size: 1000 MiB of memory | at least 1700 MiB for a control-plane | Give the machine more memory.
     disk-space: 1024 MiB free on / (1 %) | at least 2048 MiB | Free or add room on the file system of /.
     cgroup-version: cgroup version 1 | cgroup version 2: the kubelet of 1.35 and later does not start on version 1 | Boot with systemd.unified_cgroup_hierarchy=1 on the kernel's command line. For a while, `failCgroupV1: false` in the spec's kubelet fields allows version 1.
