@@ -1,7 +1,17 @@
 //! The command line: one file a verb, and what all verbs share.
 
+mod bundle;
+mod doctor;
+mod grant;
+mod init;
+mod issue;
+mod journal;
+mod kubeconfig;
+mod members;
 mod schema;
+mod session;
 mod spec_file;
+mod status;
 mod validate;
 
 use std::path::PathBuf;
@@ -9,9 +19,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use hactl_proto::name::NodeName;
 
 use crate::exit::{Exit, Failure, TABLE};
 use crate::present::{Format, Screen};
+use crate::state::Places;
+use crate::trust::OPERATOR;
 
 /// Keeps kubeadm clusters highly available: makes their bundles, and says how they are.
 #[derive(Debug, Parser)]
@@ -54,6 +67,9 @@ struct Common {
         hide_env_values = true
     )]
     cluster: Option<String>,
+    /// Whose certificate to show: the operator's, or a viewer's
+    #[arg(long, global = true, value_name = "NAME", default_value = OPERATOR)]
+    person: NodeName,
     /// How long one node may take to answer, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     limit: u64,
@@ -63,12 +79,33 @@ impl Common {
     fn limit(&self) -> Duration {
         Duration::from_secs(self.limit)
     }
+
+    fn places(&self) -> Places {
+        let folder = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        Places {
+            named: self.state.clone(),
+            cluster: self.cluster.clone(),
+            base: Places::base_of(folder("XDG_STATE_HOME"), folder("HOME")),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Init),
     Validate(validate::Validate),
     Schema(schema::Schema),
+    Bundle(bundle::Bundle),
+    Status(status::Status),
+    Members(members::Members),
+    Doctor(doctor::Doctor),
+    Kubeconfig(kubeconfig::Kubeconfig),
+    Journal(journal::Journal),
+    Grant(grant::Grant),
 }
 
 /// Reads the arguments, does the verb, and ends with its exit code.
@@ -96,9 +133,18 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, screen: Screen) -> Result<Exit, Failure> {
+    let common = &arguments.common;
     match arguments.verb {
+        Verb::Init(verb) => verb.run(common, screen),
         Verb::Validate(verb) => verb.run(screen),
-        Verb::Schema(verb) => Ok(verb.run(screen)),
+        Verb::Schema(verb) => verb.run(screen),
+        Verb::Bundle(verb) => verb.run(common, screen),
+        Verb::Status(verb) => verb.run(common, screen),
+        Verb::Members(verb) => verb.run(common, screen),
+        Verb::Doctor(verb) => verb.run(common, screen),
+        Verb::Kubeconfig(verb) => verb.run(common, screen),
+        Verb::Journal(verb) => verb.run(common, screen),
+        Verb::Grant(verb) => verb.run(common, screen),
     }
 }
 

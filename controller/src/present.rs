@@ -7,6 +7,7 @@ mod bundles;
 mod doctor;
 mod journal;
 mod members;
+mod overrule;
 mod problems;
 mod status;
 mod style;
@@ -14,14 +15,17 @@ mod table;
 mod time;
 mod words;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
+
+use crate::exit::Failure;
 
 pub use bundles::{Bundles, WrittenBundle};
 pub use doctor::{Checkup, DoctorView};
 pub use journal::JournalView;
 pub use members::MembersView;
+pub use overrule::{OverrideView, Taken};
 pub use problems::Verdict;
 pub use status::StatusView;
 pub use style::Style;
@@ -65,18 +69,18 @@ impl Screen {
     }
 
     /// Shows the view.
-    pub fn show(self, view: &impl View) {
+    pub fn show(self, view: &impl View) -> Result<(), Failure> {
         let text = match self.format {
             Format::Text => view.text(self.style),
             // A view is plain data with string keys: serializing it cannot fail.
             Format::Json => serde_json::to_string_pretty(view).unwrap_or_default() + "\n",
         };
-        data(&text);
+        data(&text)
     }
 
     /// Prints a text as it is, in any format: a schema, a kubeconfig.
-    pub fn raw(self, text: &str) {
-        data(text);
+    pub fn raw(self, text: &str) -> Result<(), Failure> {
+        data(text)
     }
 
     /// Says something about the work on standard error.
@@ -98,8 +102,11 @@ impl Screen {
     }
 }
 
-fn data(text: &str) {
+fn data(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    // A reader that closed the pipe has read enough.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that closed the pipe has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::failed("write to standard output")),
+    }
 }

@@ -5,4 +5,5 @@
 //! code.
 
 pub mod observed;
+pub mod overrule;
 pub mod spec;

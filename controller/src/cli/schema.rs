@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::present::Screen;
 
 /// Kept in step with the reader by a test of `hactl-cluster-plan`.
@@ -17,9 +17,9 @@ const SCHEMA: &str = include_str!("../../schema/cluster.schema.json");
 pub(super) struct Schema {}
 
 impl Schema {
-    pub(super) fn run(&self, screen: Screen) -> Exit {
+    pub(super) fn run(&self, screen: Screen) -> Result<Exit, Failure> {
         let Self {} = self;
-        screen.raw(SCHEMA);
-        Exit::Done
+        screen.raw(SCHEMA)?;
+        Ok(Exit::Done)
     }
 }

@@ -4,12 +4,40 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use hactl_cluster_plan::spec::{Accepted, Refused, SIZE_LIMIT, read};
+use hactl_cluster_plan::spec::{Accepted, Refused, Report, SIZE_LIMIT, read};
+use hactl_proto::spec::ClusterSpec;
 
 use crate::exit::Failure;
+use crate::present::{Screen, Verdict};
 
 /// Files beside the spec are read up to this size; the judgement of their content is not made here.
 const BESIDE_LIMIT: u64 = 4 << 20;
+
+/// The file's spec, after having shown what refuses it, or noted what its operator should know.
+pub(super) fn accepted(file: &Path, screen: Screen) -> Result<Option<ClusterSpec>, Failure> {
+    let name = file.display().to_string();
+    match judge(file)? {
+        Ok(accepted) => {
+            if !accepted.warnings.is_empty() {
+                let report = Report {
+                    file: &name,
+                    problems: &accepted.warnings,
+                };
+                screen.note(report.to_string().trim_end());
+            }
+            Ok(Some(accepted.spec))
+        }
+        Err(refused) => {
+            screen.show(&Verdict {
+                file: &name,
+                accepted: false,
+                problems: &refused.problems,
+                summary: None,
+            })?;
+            Ok(None)
+        }
+    }
+}
 
 /// Reads the file and what it names, and judges it.
 pub(super) fn judge(file: &Path) -> Result<Result<Accepted, Refused>, Failure> {

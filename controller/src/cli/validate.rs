@@ -34,7 +34,7 @@ impl Validate {
                     accepted: true,
                     problems: &accepted.warnings,
                     summary,
-                });
+                })?;
                 Ok(Exit::Done)
             }
             Err(refused) => {
@@ -43,7 +43,7 @@ impl Validate {
                     accepted: false,
                     problems: &refused.problems,
                     summary: None,
-                });
+                })?;
                 Ok(Exit::Refused)
             }
         }

@@ -118,7 +118,8 @@ fn section(name: &str, findings: &[Finding], style: Style) -> String {
     format!("{head}\n{body}")
 }
 
-fn entry(finding: &Finding, style: Style) -> String {
+/// One finding with what was seen, what is wanted, and what to do.
+pub(super) fn entry(finding: &Finding, style: Style) -> String {
     let (word, tone) = words::severity(finding.severity);
     let held = if finding.severity == Severity::Refusal {
         ""
