@@ -1,14 +1,18 @@
 //! The operator's override of the first boot's grants, made from what the control planes say they are.
 //!
-//! Refused before it is sent where it would be refused everywhere, or where it would be wrong: a cluster is known, or an
-//! init was begun. What it asserts is said at [`Override`]; the nodes judge it again.
+//! Refused before it is sent where it would be refused everywhere, or where it would be wrong: a cluster is known, an init
+//! was begun, or a machine is neither heard nor called lost. What it asserts is said at [`Override`]; the nodes judge it
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::spec::ClusterSpec;
-use hactl_proto::standing::{InstanceId, Override, Standing, StandingAnswer};
+use hactl_proto::standing::{InstanceId, Override, Roster, Standing, StandingAnswer};
+
+#[cfg(test)]
+mod tests;
 
 /// What the operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub struct Assertion {
     pub candidate: NodeName,
     /// Machines that never run again with their disks, and that nobody stands in for.
     pub lost: BTreeSet<NodeName>,
-    /// Machines that were wiped or replaced: whoever answers by the name now stands in for them.
+    /// Machines that were wiped or replaced: whoever answers by the name now counts, those before never run again.
     pub replaced: BTreeSet<NodeName>,
     /// Why, for the record.
     pub reason: String,
@@ -30,33 +34,47 @@ pub fn overrule(
     answers: &[StandingAnswer],
     said: &Assertion,
 ) -> Result<Override, Vec<Finding>> {
+    let roster: Roster = answers
+        .iter()
+        .map(|answer| (answer.node.clone(), answer.instance))
+        .collect();
     let mut findings = names(spec, said);
     findings.extend(answers.iter().filter_map(|answer| bound(answer, said)));
-    let mut lost: BTreeMap<NodeName, Option<InstanceId>> =
-        said.lost.iter().map(|name| (name.clone(), None)).collect();
-    for name in &said.replaced {
-        match answers.iter().find(|answer| answer.node == *name) {
-            Some(answer) => drop(lost.insert(name.clone(), Some(answer.instance))),
-            None => findings.push(refusal(
-                "replaced-answers",
-                format!("{name} does not answer, so which machine stands in for it is not known"),
-                "an answer of the machine that replaces it",
-                "start it with its bundle first, or call it lost",
-            )),
-        }
-    }
+    findings.extend(unaccounted(spec, &roster, said));
+    findings.extend(unexplained(answers, &roster, said));
     if !findings.is_empty() {
         return Err(findings);
     }
+    let lost = said
+        .lost
+        .iter()
+        .chain(&said.replaced)
+        .map(|name| (name.clone(), others(answers, name, &roster)));
     let highest = answers.iter().map(|answer| answer.epoch).max().unwrap_or(0);
     Ok(Override {
         cluster,
         spec: spec.bootstrap_hash(),
         epoch: highest.saturating_add(1),
         candidate: said.candidate.clone(),
-        lost,
+        lost: lost.collect::<BTreeMap<_, _>>(),
+        roster,
         reason: said.reason.clone(),
     })
+}
+
+/// Machines that anybody knew by that name, but for the one that answers by it now.
+fn others(answers: &[StandingAnswer], name: &NodeName, roster: &Roster) -> BTreeSet<InstanceId> {
+    let remembered = answers.iter().filter_map(|answer| answer.roster.get(name));
+    let granted = answers.iter().filter_map(|answer| match &answer.standing {
+        Standing::Granted(grant) if grant.candidate == *name => Some(&grant.instance),
+        _ => None,
+    });
+    let now = roster.get(name);
+    remembered
+        .chain(granted)
+        .filter(|known| now != Some(known))
+        .copied()
+        .collect()
 }
 
 fn names(spec: &ClusterSpec, said: &Assertion) -> Vec<Finding> {
@@ -101,7 +119,6 @@ fn names(spec: &ClusterSpec, said: &Assertion) -> Vec<Finding> {
 /// What forbids an override while this node says it.
 fn bound(answer: &StandingAnswer, said: &Assertion) -> Option<Finding> {
     let node = &answer.node;
-    // A lost machine is believed lost even if something answers in its name: the nodes refuse its instance.
     if said.lost.contains(node) {
         let what = format!("{node} answers, though it is called lost");
         let remedy = "switch it off for good first, or call it replaced, or leave it out";
@@ -141,6 +158,40 @@ fn bound(answer: &StandingAnswer, said: &Assertion) -> Option<Finding> {
     }
 }
 
+/// Declared control planes that neither answer nor are called lost.
+fn unaccounted(spec: &ClusterSpec, roster: &Roster, said: &Assertion) -> Vec<Finding> {
+    let declared = spec.control_planes.iter().map(|node| &node.name);
+    let silent = declared.filter(|name| !roster.contains_key(*name) && !said.lost.contains(*name));
+    silent
+        .map(|name| {
+            let what = format!("{name} neither answers nor is called lost");
+            let remedy = "start it with its bundle, or call it lost if it never runs again";
+            refusal(
+                "all-accounted-for",
+                what,
+                "a word about every declared control plane",
+                remedy,
+            )
+        })
+        .collect()
+}
+
+/// Names that somebody knows another machine by, without the operator having said what became of it.
+fn unexplained(answers: &[StandingAnswer], roster: &Roster, said: &Assertion) -> Vec<Finding> {
+    let quiet = roster
+        .keys()
+        .filter(|name| !said.replaced.contains(*name) && !said.lost.contains(*name));
+    quiet
+        .filter(|name| !others(answers, name, roster).is_empty())
+        .map(|name| {
+            let what = format!("{name} was known as another machine than the one that answers now");
+            let remedy =
+                format!("if the one before never runs again with its disk: --replaced {name}");
+            refusal("one-machine-a-name", what, "one machine a name", &remedy)
+        })
+        .collect()
+}
+
 fn refusal(check: &str, observed: impl Into<String>, wanted: &str, remedy: &str) -> Finding {
     Finding {
         check: check.to_owned(),
@@ -149,121 +200,5 @@ fn refusal(check: &str, observed: impl Into<String>, wanted: &str, remedy: &str)
         wanted: wanted.to_owned(),
         remedy: remedy.to_owned(),
         mendable: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observed::samples::{cluster_spec, grant, identity};
-
-    fn answer(node: &str, epoch: u64, standing: Standing) -> StandingAnswer {
-        let spec = cluster_spec();
-        StandingAnswer {
-            node: NodeName::new(node).unwrap(),
-            instance: InstanceId::from_bytes([u8::try_from(epoch).unwrap() + 1; 16]),
-            cluster: ClusterId::from_bytes([1; 16]),
-            spec: spec.bootstrap_hash(),
-            epoch,
-            standing,
-            roster: BTreeMap::new(),
-            serving: false,
-        }
-    }
-
-    fn said(candidate: &str, lost: &[&str], replaced: &[&str]) -> Assertion {
-        let names = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| NodeName::new(*name).unwrap())
-                .collect()
-        };
-        Assertion {
-            candidate: NodeName::new(candidate).unwrap(),
-            lost: names(lost),
-            replaced: names(replaced),
-            reason: "cp1 burned".to_owned(),
-        }
-    }
-
-    fn checks(answers: &[StandingAnswer], said: &Assertion) -> Vec<String> {
-        let result = overrule(
-            &cluster_spec(),
-            ClusterId::from_bytes([1; 16]),
-            answers,
-            said,
-        );
-        result
-            .unwrap_err()
-            .into_iter()
-            .map(|finding| finding.check)
-            .collect()
-    }
-
-    #[test]
-    fn the_epoch_is_raised_above_all_that_were_heard() {
-        let granted = Standing::Granted(grant(&cluster_spec()));
-        let answers = [
-            answer("cp2", 0, granted),
-            answer("cp3", 2, Standing::Virgin),
-        ];
-        let cluster = ClusterId::from_bytes([1; 16]);
-        let word = overrule(
-            &cluster_spec(),
-            cluster,
-            &answers,
-            &said("cp2", &["cp1"], &["cp3"]),
-        )
-        .unwrap();
-        assert_eq!((word.epoch, word.candidate.as_str()), (3, "cp2"));
-        let lost: Vec<_> = word
-            .lost
-            .iter()
-            .map(|(name, successor)| (name.as_str(), *successor))
-            .collect();
-        assert_eq!(
-            lost,
-            [
-                ("cp1", None),
-                ("cp3", Some(InstanceId::from_bytes([3; 16])))
-            ]
-        );
-    }
-
-    #[test]
-    fn where_there_may_be_a_cluster_nothing_is_overridden() {
-        let grant = grant(&cluster_spec());
-        let answers = [
-            answer("cp1", 0, Standing::Initialising(grant)),
-            answer("cp2", 0, Standing::Member(identity())),
-            answer(
-                "cp3",
-                0,
-                Standing::Foreign {
-                    evidence: vec!["/var/lib/etcd/member".to_owned()],
-                },
-            ),
-        ];
-        let found = checks(&answers, &said("cp2", &[], &[]));
-        assert_eq!(
-            found,
-            ["no-init-begun", "no-cluster-known", "no-foreign-data"]
-        );
-    }
-
-    #[test]
-    fn assertions_that_contradict_themselves_or_what_is_seen_are_refused_all_at_once() {
-        let answers = [answer("cp2", 0, Standing::Virgin)];
-        let found = checks(&answers, &said("cp2", &["cp2", "cp9"], &["cp2", "cp3"]));
-        assert_eq!(
-            found,
-            [
-                "declared",
-                "contradiction",
-                "contradiction",
-                "lost-is-silent",
-                "replaced-answers"
-            ]
-        );
     }
 }

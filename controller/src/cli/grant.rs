@@ -113,10 +113,8 @@ fn exit(view: &OverrideView) -> Exit {
         .answers
         .iter()
         .any(|(_, taken)| matches!(taken, Taken::Unknown(_)));
-    // Where it was refused for everybody, whoever is silent changes nothing.
-    let silent = unknown || (view.word.is_some() && !view.silent.is_empty());
     let found = if refused { Exit::Refused } else { Exit::Done };
-    found.or(if silent { Exit::Partial } else { Exit::Done })
+    found.or(if unknown { Exit::Partial } else { Exit::Done })
 }
 
 fn control_planes(session: &Session) -> Vec<Target> {

@@ -101,6 +101,7 @@ mod tests {
     use hactl_cluster_plan::observed::samples::cluster_spec;
     use hactl_proto::finding::Severity;
     use hactl_proto::name::ClusterId;
+    use hactl_proto::standing::InstanceId;
 
     fn name(text: &str) -> NodeName {
         NodeName::new(text).unwrap()
@@ -113,7 +114,8 @@ mod tests {
             spec: cluster_spec().bootstrap_hash(),
             epoch: 1,
             candidate: name("cp2"),
-            lost: [(name("cp1"), None)].into(),
+            roster: [(name("cp2"), InstanceId::from_bytes([2; 16]))].into(),
+            lost: [(name("cp1"), [InstanceId::from_bytes([1; 16])].into())].into(),
             reason: "cp1 burned".to_owned(),
         };
         let view = OverrideView {
@@ -127,7 +129,7 @@ mod tests {
                 ),
                 (name("cp4"), Taken::Unknown("no answer in time".to_owned())),
             ],
-            silent: vec![(name("cp5"), "connection refused".to_owned())],
+            silent: Vec::new(),
         };
         insta::assert_snapshot!(view.text(Style::Plain), @"
         epoch 1: the candidate is cp2; lost: cp1
@@ -135,8 +137,6 @@ mod tests {
         cp2   taken
         cp3   refused   this node is at epoch 1, the caller at 1
         cp4   unknown   no answer in time
-        cp5 did not answer: connection refused
-        They have to take it too: give it again when they answer, or call them lost.
         ");
     }
 
