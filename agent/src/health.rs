@@ -4,6 +4,8 @@
 
 /// The soonest end of a certificate.
 pub mod certificates;
+/// The loop that makes digests.
+pub mod collect;
 /// How containerd, kubelet, API server, etcd and the endpoint are.
 pub mod components;
 

@@ -9,26 +9,21 @@ use hactl_proto::instruction::OperationId;
 use hactl_proto::journal::{JournalEntry, JournalEvent};
 use hactl_proto::report::ReportEvent;
 use hactl_proto::status::NodeStatus;
-use tokio::sync::watch;
 
 use super::Parts;
 use crate::api::{Failure, duties};
-use crate::health::Health;
 use crate::host::Host;
 use crate::journal::{self, Entry, Line};
 
 /// Answers for this node.
-pub(super) struct Observation<H> {
-    pub(super) parts: Arc<Parts<H>>,
-    pub(super) health: watch::Receiver<Health>,
-}
+pub(super) struct Observation<H>(pub(super) Arc<Parts<H>>);
 
 #[tonic::async_trait]
 impl<H: Host> duties::Observation for Observation<H> {
     async fn status(&self) -> Result<NodeStatus, Failure> {
-        let parts = &self.parts;
+        let parts = &self.0;
         let node = parts.operations.node();
-        let health = self.health.borrow().clone();
+        let health = parts.health.borrow().clone();
         let operations = &parts.operations;
         let last = || operations.all().into_iter().next();
         Ok(NodeStatus {
@@ -49,8 +44,8 @@ impl<H: Host> duties::Observation for Observation<H> {
     }
 
     async fn inspect(&self) -> Result<(Vec<Finding>, Timestamp), Failure> {
-        let findings = self.parts.check_now().await;
-        Ok((findings, self.parts.host.now()))
+        let findings = self.0.check_now().await;
+        Ok((findings, self.0.host.now()))
     }
 
     async fn journal(
@@ -58,8 +53,8 @@ impl<H: Host> duties::Observation for Observation<H> {
         operation: Option<OperationId>,
         last: Option<usize>,
     ) -> Result<Vec<JournalEntry>, Failure> {
-        let folder = self.parts.paths.journal();
-        let lines = journal::show(&*self.parts.host, &folder).await;
+        let folder = self.0.paths.journal();
+        let lines = journal::show(&*self.0.host, &folder).await;
         let lines = lines.map_err(|source| Failure::internal("read the journal", source))?;
         let mut entries = said(lines);
         if let Some(id) = operation {
