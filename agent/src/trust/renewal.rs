@@ -7,6 +7,7 @@ use std::time::Duration;
 use hactl_proto::Timestamp;
 use hactl_proto::mtls::Certified;
 
+use super::error::IdentityError;
 use super::identity::Identity;
 use crate::host::Host;
 use crate::paths::Paths;
@@ -30,13 +31,16 @@ pub async fn keep_renewed<H: Host>(host: Arc<H>, paths: Paths, identity: Arc<Ide
                 tracing::info!(%ends, "renewed this node's certificate");
             }
             Err(error) => {
-                let ends = certified.ends;
-                let error = &error as &(dyn Error + 'static);
-                tracing::warn!(error, %ends, "failed to renew this node's certificate");
+                failed(&error, certified.ends);
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
+}
+
+fn failed(error: &IdentityError, ends: Timestamp) {
+    let error = error as &(dyn Error + 'static);
+    tracing::warn!(error, %ends, "failed to renew this node's certificate");
 }
 
 /// How long to sleep before the clock is looked at again.

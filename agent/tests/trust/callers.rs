@@ -10,7 +10,9 @@ use hactl_proto::wire::v1::node_service_client::NodeServiceClient;
 use std::sync::Arc;
 use tonic::Code;
 
-use crate::cluster::{Cluster, cluster_with, days, name};
+use hactl_agent::api::server::Limits as ServerLimits;
+
+use crate::cluster::{Cluster, agent as agent_at, cluster_with, days, name};
 
 fn instruction() -> Instruction {
     Instruction {
@@ -177,4 +179,25 @@ async fn nobody_there_is_told_from_nobody_trusted() {
         told.unwrap_err().to_string(),
         format!("connect to the agent of cp1 at {address}")
     );
+}
+
+#[tokio::test]
+async fn a_channel_finds_an_agent_again_and_says_when_it_does_not() {
+    let (cluster, agent) = cluster_with("cp1").await;
+    let address = agent.address;
+    let operator = cluster.operator();
+    let channel = operator.connect(&name("cp1"), address).await.unwrap();
+    assert!(channel.members().await.is_ok());
+    agent.stop().await;
+    let lost = channel.members().await.unwrap_err();
+    assert_eq!(
+        lost.to_string(),
+        format!(
+            "keep the connection to the agent of cp1: failed to connect to the agent of cp1 at {address}"
+        )
+    );
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let again = agent_at(&cluster, "cp1", listener, ServerLimits::default()).await;
+    assert!(channel.members().await.is_ok());
+    again.stop().await;
 }

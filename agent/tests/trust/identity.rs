@@ -1,7 +1,9 @@
 //! The node's identity on disk: made once, kept, renewed in use, and never mixed with another's.
 
+use std::sync::Arc;
+
 use hactl_agent::paths::Paths;
-use hactl_agent::trust::{Identity, IdentityError};
+use hactl_agent::trust::{Identity, IdentityError, keep_renewed};
 use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
 
@@ -97,6 +99,26 @@ async fn a_certificate_that_ended_while_the_node_was_off_is_replaced() {
     let second = establish(&host, &bundle, "cp1").await.unwrap().certified();
     assert_eq!(second.key, first.key);
     assert!(second.begins > first.ends);
+}
+
+/// In virtual time: the loop looks each hour, and renews when it is due.
+#[tokio::test(start_paused = true)]
+async fn a_certificate_renews_itself_when_it_is_due() {
+    let (cluster, host) = (Cluster::new(1), Arc::new(host()));
+    let identity = establish(&host, &cluster.bundle("cp1"), "cp1")
+        .await
+        .unwrap();
+    let identity = Arc::new(identity);
+    let first = identity.certified();
+    let paths = Paths::system();
+    let loop_ = tokio::spawn(keep_renewed(host.clone(), paths, identity.clone()));
+    let pass = |hours| tokio::time::sleep(std::time::Duration::from_hours(hours));
+    pass(3).await;
+    assert_eq!(identity.certified(), first);
+    host.turn(first.renew_at());
+    pass(2).await;
+    assert!(identity.certified().ends > first.ends);
+    loop_.abort();
 }
 
 /// The server swaps its certificate while it serves: the connection that stands goes on, the next one sees the new one.
