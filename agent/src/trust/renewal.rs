@@ -13,9 +13,9 @@ use crate::host::Host;
 use crate::paths::Paths;
 
 /// The wall clock is asked at least so often: it may jump, and a machine may sleep.
-const LOOK: Duration = Duration::from_secs(60 * 60);
+const LOOK: Duration = Duration::from_hours(1);
 /// Between two tries that failed.
-const RETRY: Duration = Duration::from_secs(5 * 60);
+const RETRY: Duration = Duration::from_mins(5);
 
 /// Renews the certificate whenever it is due. Never returns.
 pub async fn keep_renewed<H: Host>(host: Arc<H>, paths: Paths, identity: Arc<Identity>) {

@@ -28,21 +28,21 @@ use tokio::sync::{mpsc, oneshot};
 use crate::memory_host::MemoryHost;
 use crate::stub::Stub;
 
-pub fn name(text: &str) -> NodeName {
+pub(crate) fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
 }
 
-pub fn zone(text: &str) -> ZoneName {
+pub(crate) fn zone(text: &str) -> ZoneName {
     ZoneName::new(text).unwrap()
 }
 
-pub fn days(count: i64) -> Timestamp {
+pub(crate) fn days(count: i64) -> Timestamp {
     let now = Timestamp::now().as_second();
     Timestamp::from_second(now + count * 86_400).unwrap()
 }
 
 /// Three control planes and a worker, all at loopback.
-pub fn spec(port: u16) -> ClusterSpec {
+pub(crate) fn spec(port: u16) -> ClusterSpec {
     let node = |text: &str, place: &str| DeclaredNode {
         name: name(text),
         address: Ipv4Addr::LOCALHOST.into(),
@@ -89,14 +89,14 @@ pub fn spec(port: u16) -> ClusterSpec {
 }
 
 /// The operator's side.
-pub struct Cluster {
-    pub folder: TempDir,
-    pub authority: Authority,
-    pub spec: ClusterSpec,
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) spec: ClusterSpec,
 }
 
 impl Cluster {
-    pub fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::create(folder.path(), Timestamp::now()).unwrap();
         Self {
@@ -106,79 +106,79 @@ impl Cluster {
         }
     }
 
-    pub fn bundle(&self, node: &str) -> Bundle {
+    pub(crate) fn bundle(&self, node: &str) -> Bundle {
         let (now, expires) = (Timestamp::now(), days(1));
         let bundle = self.authority.bundle(&self.spec, &name(node), now, expires);
         bundle.unwrap()
     }
 
     /// The bundle for any worker of zone b.
-    pub fn any_worker(&self, expires: Timestamp) -> Bundle {
+    pub(crate) fn any_worker(&self, expires: Timestamp) -> Bundle {
         let bundle = self
             .authority
             .worker_bundle(&self.spec, None, &zone("b"), expires);
         bundle.unwrap()
     }
 
-    pub fn person(&self, role: CallerRole, text: &str, issued: Timestamp) -> Credentials {
+    pub(crate) fn person(&self, role: CallerRole, text: &str, issued: Timestamp) -> Credentials {
         self.authority
             .write_person(role, &name(text), issued)
             .unwrap();
         Credentials::in_folder(self.folder.path(), &name(text), Limits::default()).unwrap()
     }
 
-    pub fn operator(&self) -> Credentials {
+    pub(crate) fn operator(&self) -> Credentials {
         let (folder, operator) = (self.folder.path(), name("operator"));
         Credentials::in_folder(folder, &operator, Limits::default()).unwrap()
     }
 }
 
 /// One agent's server, its refusals, and what it is made of.
-pub struct Agent {
-    pub address: SocketAddr,
-    pub refusals: mpsc::UnboundedReceiver<Refusal>,
-    pub identity: Arc<Identity>,
-    pub host: Arc<MemoryHost>,
-    pub stub: Arc<Stub>,
+pub(crate) struct Agent {
+    pub(crate) address: SocketAddr,
+    pub(crate) refusals: mpsc::UnboundedReceiver<Refusal>,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) host: Arc<MemoryHost>,
+    pub(crate) stub: Arc<Stub>,
     stop: Option<oneshot::Sender<()>>,
-    served: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Agent {
     /// What the server refused next, as its line.
-    pub async fn refusal(&mut self) -> String {
+    pub(crate) async fn refusal(&mut self) -> String {
         self.refusals.recv().await.unwrap().to_string()
     }
 
     /// Stops it and waits until it has stopped.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
-        self.served.await.unwrap();
+        self.task.await.unwrap();
     }
 }
 
-pub async fn port() -> (TcpListener, u16) {
+pub(crate) async fn port() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
 }
 
 /// A cluster with the agent of one of its nodes.
-pub async fn cluster_with(node: &str) -> (Cluster, Agent) {
+pub(crate) async fn cluster_with(node: &str) -> (Cluster, Agent) {
     let (listener, port) = port().await;
     let cluster = Cluster::new(port);
     let agent = agent(&cluster, node, listener, ServerLimits::default()).await;
     (cluster, agent)
 }
 
-pub fn short_handshake() -> ServerLimits {
+pub(crate) fn short_handshake() -> ServerLimits {
     ServerLimits {
         handshake: Duration::from_millis(100),
         ..ServerLimits::default()
     }
 }
 
-pub async fn agent(
+pub(crate) async fn agent(
     cluster: &Cluster,
     node: &str,
     listener: TcpListener,
@@ -208,7 +208,7 @@ pub async fn agent(
         }));
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let served = tokio::spawn(server.serve(listener, async {
+    let task = tokio::spawn(server.serve(listener, async {
         let _ = stopped.await;
     }));
     Agent {
@@ -218,6 +218,6 @@ pub async fn agent(
         host,
         stub,
         stop: Some(stop),
-        served,
+        task,
     }
 }

@@ -210,7 +210,7 @@ async fn a_worker_gives_out_no_certificates() {
     let duties = agent.stub.duties(None);
     let server =
         hactl_agent::api::Server::new(worker.trust().clone(), worker.credential().clone(), &duties);
-    let served = tokio::spawn(server.serve(listener, std::future::pending()));
+    let task = tokio::spawn(server.serve(listener, std::future::pending()));
     let channel = hactl_proto::mtls::Dialer::new(worker.trust().clone(), None, Limits::default())
         .connect(&name("w1"), address)
         .await
@@ -227,5 +227,5 @@ async fn a_worker_gives_out_no_certificates() {
         refused.message(),
         "a worker gives out no certificates; ask the agent of a control plane"
     );
-    served.abort();
+    task.abort();
 }

@@ -98,7 +98,7 @@ async fn a_forged_agent_is_not_believed() {
     let stub = Arc::new(crate::stub::Stub::default());
     let duties = stub.duties(Some(Arc::new(crate::stub::Unreached)));
     let server = hactl_agent::api::Server::new(trust(&cluster), Arc::new(forged), &duties);
-    let served = tokio::spawn(server.serve(listener, std::future::pending()));
+    let task = tokio::spawn(server.serve(listener, std::future::pending()));
     let told = cluster.operator().connect(&name("cp2"), address).await;
     let told = told.unwrap_err().to_string();
     assert!(
@@ -107,5 +107,5 @@ async fn a_forged_agent_is_not_believed() {
         ),
         "{told}"
     );
-    served.abort();
+    task.abort();
 }

@@ -9,31 +9,31 @@ use hactl_agent::host::{Answer, Entry, Host, HostError, Question};
 use hactl_node_plan::command::{Command, Output};
 use hactl_proto::Timestamp;
 
-pub struct MemoryHost {
-    pub files: Mutex<BTreeMap<PathBuf, (Vec<u8>, u32)>>,
-    pub now: Mutex<Timestamp>,
+pub(crate) struct MemoryHost {
+    pub(crate) files: Mutex<BTreeMap<PathBuf, (Vec<u8>, u32)>>,
+    pub(crate) now: Mutex<Timestamp>,
 }
 
 impl MemoryHost {
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             files: Mutex::default(),
             now: Mutex::new(now),
         }
     }
 
-    pub fn file(&self, path: &Path) -> Option<(String, u32)> {
+    pub(crate) fn file(&self, path: &Path) -> Option<(String, u32)> {
         let files = self.files.lock().unwrap();
         let (bytes, mode) = files.get(path)?;
         Some((String::from_utf8(bytes.clone()).unwrap(), *mode))
     }
 
-    pub fn put(&self, path: &Path, text: &str) {
+    pub(crate) fn put(&self, path: &Path, text: &str) {
         let entry = (text.as_bytes().to_vec(), 0o600);
         self.files.lock().unwrap().insert(path.to_owned(), entry);
     }
 
-    pub fn turn(&self, now: Timestamp) {
+    pub(crate) fn turn(&self, now: Timestamp) {
         *self.now.lock().unwrap() = now;
     }
 }

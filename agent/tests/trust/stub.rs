@@ -23,15 +23,15 @@ use hactl_proto::status::NodeStatus;
 use tokio::sync::mpsc::{Receiver, channel};
 
 #[derive(Default)]
-pub struct Stub {
+pub(crate) struct Stub {
     /// The peers that exchanged, as their certificates name them.
-    pub peers: Mutex<Vec<NodeName>>,
+    pub(crate) peers: Mutex<Vec<NodeName>>,
     /// What runs.
-    pub running: Mutex<Option<OperationId>>,
+    pub(crate) running: Mutex<Option<OperationId>>,
 }
 
 impl Stub {
-    pub fn duties(self: &Arc<Self>, enrolment: Option<Arc<dyn Enrolment>>) -> Duties {
+    pub(crate) fn duties(self: &Arc<Self>, enrolment: Option<Arc<dyn Enrolment>>) -> Duties {
         Duties {
             observation: self.clone(),
             operations: self.clone(),
@@ -164,7 +164,7 @@ impl Kubeconfig for Stub {
 }
 
 /// Never asked: the server has to stop its callers before.
-pub struct Unreached;
+pub(crate) struct Unreached;
 
 #[tonic::async_trait]
 impl Enrolment for Unreached {
