@@ -13,6 +13,7 @@ pub mod digest;
 pub mod epoch;
 pub mod exchange;
 pub mod fuzz;
+pub mod grpc;
 pub mod handle;
 pub mod identity;
 pub mod name_plate;

@@ -50,6 +50,16 @@ pub struct Seed {
     pub address: SocketAddr,
 }
 
+/// Stands in front of the number of a node whose name plate has not come yet.
+const UNNAMED: &str = "unnamed-";
+
+impl Seed {
+    /// Whether the name is the node's own, not one made of its number.
+    pub fn is_named(&self) -> bool {
+        !self.node.as_str().starts_with(UNNAMED)
+    }
+}
+
 /// What the core has to know of its own node and cluster.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -346,7 +356,7 @@ impl Core {
                     .map(|seed| seed.node.clone())
             })
             // Hexadecimal digits make a name, so the second choice is never taken.
-            .or_else(|| NodeName::new(format!("unnamed-{node}")).ok())
+            .or_else(|| NodeName::new(format!("{UNNAMED}{node}")).ok())
             .unwrap_or_else(|| self.settings.node.node.clone())
     }
 
@@ -365,7 +375,7 @@ impl Core {
                 let mut zones = self.settings.zones.iter();
                 zones.find(|zone| ZoneTag::of(zone) == id.zone).cloned()
             })
-            .or_else(|| ZoneName::new(format!("unnamed-{:04x}", id.zone.0)).ok())
+            .or_else(|| ZoneName::new(format!("{UNNAMED}{:04x}", id.zone.0)).ok())
             .unwrap_or_else(|| self.settings.node.zone.clone())
     }
 }

@@ -114,7 +114,9 @@ fn pause(synced: bool) -> Duration {
     whole * 3 / 4 + whole * part / 2000
 }
 
+/// A random one of those whose name is known: TLS wants it.
 fn pick(living: &[Seed]) -> Option<&Seed> {
+    let named: Vec<&Seed> = living.iter().filter(|seed| seed.is_named()).collect();
     let number = usize::try_from(getrandom::u32().unwrap_or(0)).unwrap_or(0);
-    living.get(number.checked_rem(living.len())?)
+    named.get(number.checked_rem(named.len())?).copied()
 }

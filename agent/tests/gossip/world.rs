@@ -405,15 +405,15 @@ impl World {
 
     /// Who sees whom how, a line an observer.
     pub(crate) fn picture(&self) -> String {
-        let mut out = format!("at {:?}\n", self.now);
+        let mut lines = vec![format!("at {:?}", self.now)];
         for observer in self.running() {
             let members = self.nodes[observer].core.as_ref().unwrap().members();
             let line: Vec<String> = members
                 .iter()
                 .map(|view| format!("{}#{}={:?}", view.node, view.boot_epoch, view.state))
                 .collect();
-            out += &format!("n{observer}: {}\n", line.join(" "));
+            lines.push(format!("n{observer}: {}", line.join(" ")));
         }
-        out
+        lines.join("\n")
     }
 }

@@ -9,5 +9,6 @@ mod forged;
 mod identity;
 mod memory_host;
 mod services;
+mod states;
 mod strangers;
 mod stub;
