@@ -21,10 +21,6 @@ struct Arguments {
 enum Verb {
     /// Run the daemon (what hactl-agent.service starts).
     Run,
-    /// Compare the marker of this node's etcd member with its data, and hold etcd back where they disagree (what runs before the
-    /// kubelet).
-    #[command(hide = true)]
-    GuardEtcd(crate::guard_etcd::GuardArgs),
     /// Check this node's prerequisites, without a daemon, and say what to do.
     Doctor(crate::doctor::DoctorArgs),
     /// Hold etcd's manifest back where its data was lost (what runs before each start of the kubelet).
@@ -47,20 +43,9 @@ enum Verb {
 pub fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run => crate::daemon::main(),
-        Verb::GuardEtcd(args) => guard_etcd(&args),
         Verb::Doctor(args) => crate::doctor::main(&args),
         Verb::GuardEtcd(args) => crate::guard_etcd::main(&args),
         Verb::MeasureFsync { folder } => measure_fsync::run(&folder),
         Verb::ProbeHaproxy { port } => probe_haproxy::run(port),
-    }
-}
-
-fn guard_etcd(args: &crate::guard_etcd::GuardArgs) -> ExitCode {
-    match crate::guard_etcd::run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("hactl-agent: failed to {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
