@@ -250,3 +250,6 @@ fn documents(documents: &[Value]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
