@@ -48,7 +48,8 @@ fuzz SECONDS="60":
 
 # Write the generated code of the protocol anew from proto/hactl/v1.
 proto:
-    HACTL_UPDATE_GENERATED=1 cargo test --quiet -p hactl-proto --features wire --test generated
+    HACTL_REGENERATE=1 cargo test --quiet -p hactl-proto --test generated
+    HACTL_REGENERATE=1 cargo test --quiet -p hactl-agent --test etcd_generated
 
 # All that CI does.
 ci:

@@ -1,13 +1,11 @@
-//! Every domain value survives the wire, and what does not parse is refused by the name of its field.
-
-#![allow(clippy::unwrap_used)]
+//! Any value of each type.
 
 use hactl_proto::Timestamp;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::identity::IdentityFingerprint;
 use hactl_proto::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
-use hactl_proto::join::{Admission, Applicant};
+use hactl_proto::join::Admission;
 use hactl_proto::journal::{JournalEntry, JournalEvent};
 use hactl_proto::member::{MemberState, MemberView};
 use hactl_proto::name::{ClusterId, NodeName, ZoneName};
@@ -15,60 +13,45 @@ use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
 use hactl_proto::role::NodeRole;
 use hactl_proto::secret::Secret;
 use hactl_proto::spec::SpecHash;
-use hactl_proto::standing::{
-    ClusterIdentity, Grant, GrantRefusal, GrantRequest, GrantVerdict, InstanceId,
-    MemberAnnouncement, Override, Roster, Standing, StandingAnswer,
-};
+use hactl_proto::standing::{ClusterIdentity, Grant, GrantRefusal, InstanceId, Roster, Standing};
 use hactl_proto::status::{InstalledVersions, NodeStatus};
 use hactl_proto::version::KubernetesVersion;
-use hactl_proto::wire::{WireError, v1};
 use proptest::prelude::*;
-use prost::Message;
 
-/// To the wire's bytes and back.
-fn round<W, D>(value: D) -> D
-where
-    W: Message + Default + From<D>,
-    D: TryFrom<W, Error = WireError>,
-{
-    let bytes = W::from(value).encode_to_vec();
-    D::try_from(W::decode(bytes.as_slice()).unwrap()).unwrap()
-}
-
-fn words() -> impl Strategy<Value = String> {
+pub(crate) fn words() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
 }
 
-fn name() -> impl Strategy<Value = NodeName> {
+pub(crate) fn name() -> impl Strategy<Value = NodeName> {
     "[a-z][a-z0-9]{0,8}(\\.[a-z]{1,4})?".prop_map(|text| NodeName::new(text).unwrap())
 }
 
-fn zone() -> impl Strategy<Value = ZoneName> {
+pub(crate) fn zone() -> impl Strategy<Value = ZoneName> {
     "[a-z][a-z0-9]{0,8}".prop_map(|text| ZoneName::new(text).unwrap())
 }
 
-fn id() -> impl Strategy<Value = OperationId> {
+pub(crate) fn id() -> impl Strategy<Value = OperationId> {
     "[a-z0-9-]{1,40}".prop_map(|text| OperationId::new(text).unwrap())
 }
 
 /// Also before 1970, and with nanoseconds.
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
     (-10_000_000_000_i64..100_000_000_000, 0..1_000_000_000_i32)
         .prop_map(|(seconds, nanos)| Timestamp::new(seconds, nanos).unwrap())
 }
 
-fn version() -> impl Strategy<Value = KubernetesVersion> {
+pub(crate) fn version() -> impl Strategy<Value = KubernetesVersion> {
     (1..3_u16, 0..60_u16, 0..30_u16, prop::bool::ANY).prop_map(|(major, minor, patch, pre)| {
         let pre = if pre { "-rc.1" } else { "" };
         format!("v{major}.{minor}.{patch}{pre}").parse().unwrap()
     })
 }
 
-fn role() -> impl Strategy<Value = NodeRole> {
+pub(crate) fn role() -> impl Strategy<Value = NodeRole> {
     prop_oneof![Just(NodeRole::ControlPlane), Just(NodeRole::Worker)]
 }
 
-fn finding() -> impl Strategy<Value = Finding> {
+pub(crate) fn finding() -> impl Strategy<Value = Finding> {
     let severity = prop_oneof![Just(Severity::Warning), Just(Severity::Refusal)];
     (words(), severity, words(), words(), words(), any::<bool>()).prop_map(
         |(check, severity, observed, wanted, remedy, mendable)| Finding {
@@ -82,11 +65,11 @@ fn finding() -> impl Strategy<Value = Finding> {
     )
 }
 
-fn findings() -> impl Strategy<Value = Vec<Finding>> {
+pub(crate) fn findings() -> impl Strategy<Value = Vec<Finding>> {
     prop::collection::vec(finding(), 0..3)
 }
 
-fn waiting() -> impl Strategy<Value = Waiting> {
+pub(crate) fn waiting() -> impl Strategy<Value = Waiting> {
     (words(), time(), words()).prop_map(|(condition, since, observed)| Waiting {
         condition,
         since,
@@ -94,7 +77,7 @@ fn waiting() -> impl Strategy<Value = Waiting> {
     })
 }
 
-fn outcome() -> impl Strategy<Value = Outcome> {
+pub(crate) fn outcome() -> impl Strategy<Value = Outcome> {
     let failed = (
         words(),
         words(),
@@ -113,7 +96,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn event() -> impl Strategy<Value = ReportEvent> {
+pub(crate) fn event() -> impl Strategy<Value = ReportEvent> {
     prop_oneof![
         prop::collection::vec(words(), 0..4).prop_map(|steps| ReportEvent::Planned { steps }),
         (any::<u32>(), words()).prop_map(|(index, step)| ReportEvent::Started { index, step }),
@@ -123,7 +106,7 @@ fn event() -> impl Strategy<Value = ReportEvent> {
     ]
 }
 
-fn operation() -> impl Strategy<Value = OperationStatus> {
+pub(crate) fn operation() -> impl Strategy<Value = OperationStatus> {
     let step = prop::option::of((any::<u32>(), any::<u32>(), words()));
     let ends = (prop::option::of(waiting()), prop::option::of(outcome()));
     (id(), words(), time(), step, ends).prop_map(
@@ -138,7 +121,7 @@ fn operation() -> impl Strategy<Value = OperationStatus> {
     )
 }
 
-fn component() -> impl Strategy<Value = ComponentHealth> {
+pub(crate) fn component() -> impl Strategy<Value = ComponentHealth> {
     prop_oneof![
         Just(ComponentHealth::Unknown),
         Just(ComponentHealth::Absent),
@@ -147,7 +130,7 @@ fn component() -> impl Strategy<Value = ComponentHealth> {
     ]
 }
 
-fn fingerprint() -> impl Strategy<Value = IdentityFingerprint> {
+pub(crate) fn fingerprint() -> impl Strategy<Value = IdentityFingerprint> {
     let macs = prop::collection::vec(any::<u64>(), 0..4);
     let ids = (any::<Option<u64>>(), any::<Option<u64>>());
     (ids, any::<Option<u64>>(), macs).prop_map(|(ids, product_uuid, macs)| IdentityFingerprint {
@@ -158,7 +141,7 @@ fn fingerprint() -> impl Strategy<Value = IdentityFingerprint> {
     })
 }
 
-fn health() -> impl Strategy<Value = HealthDigest> {
+pub(crate) fn health() -> impl Strategy<Value = HealthDigest> {
     let components = (
         component(),
         component(),
@@ -196,23 +179,23 @@ fn health() -> impl Strategy<Value = HealthDigest> {
     )
 }
 
-fn spec() -> impl Strategy<Value = SpecHash> {
+pub(crate) fn spec() -> impl Strategy<Value = SpecHash> {
     any::<[u8; 32]>().prop_map(SpecHash::from_bytes)
 }
 
-fn cluster() -> impl Strategy<Value = ClusterId> {
+pub(crate) fn cluster() -> impl Strategy<Value = ClusterId> {
     any::<[u8; 16]>().prop_map(ClusterId::from_bytes)
 }
 
-fn instance() -> impl Strategy<Value = InstanceId> {
+pub(crate) fn instance() -> impl Strategy<Value = InstanceId> {
     any::<[u8; 16]>().prop_map(InstanceId::from_bytes)
 }
 
-fn roster() -> impl Strategy<Value = Roster> {
+pub(crate) fn roster() -> impl Strategy<Value = Roster> {
     prop::collection::btree_map(name(), instance(), 0..4)
 }
 
-fn grant() -> impl Strategy<Value = Grant> {
+pub(crate) fn grant() -> impl Strategy<Value = Grant> {
     (name(), instance(), any::<u64>(), spec()).prop_map(|(candidate, instance, epoch, spec)| {
         Grant {
             candidate,
@@ -223,7 +206,7 @@ fn grant() -> impl Strategy<Value = Grant> {
     })
 }
 
-fn identity() -> impl Strategy<Value = ClusterIdentity> {
+pub(crate) fn identity() -> impl Strategy<Value = ClusterIdentity> {
     ("sha256:[0-9a-f]{64}", prop::option::of("[0-9a-f]{16}")).prop_map(
         |(ca_fingerprint, etcd_cluster_id)| ClusterIdentity {
             ca_fingerprint,
@@ -232,11 +215,11 @@ fn identity() -> impl Strategy<Value = ClusterIdentity> {
     )
 }
 
-fn evidence() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn evidence() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(words(), 0..3)
 }
 
-fn standing() -> impl Strategy<Value = Standing> {
+pub(crate) fn standing() -> impl Strategy<Value = Standing> {
     prop_oneof![
         Just(Standing::Virgin),
         grant().prop_map(Standing::Granted),
@@ -246,7 +229,7 @@ fn standing() -> impl Strategy<Value = Standing> {
     ]
 }
 
-fn refusal() -> impl Strategy<Value = GrantRefusal> {
+pub(crate) fn refusal() -> impl Strategy<Value = GrantRefusal> {
     prop_oneof![
         (spec(), spec()).prop_map(|(ours, theirs)| GrantRefusal::SpecDiffers { ours, theirs }),
         (name(), name())
@@ -274,7 +257,7 @@ fn refusal() -> impl Strategy<Value = GrantRefusal> {
     ]
 }
 
-fn credentials() -> impl Strategy<Value = JoinCredentials> {
+pub(crate) fn credentials() -> impl Strategy<Value = JoinCredentials> {
     let key = prop::option::of("[0-9a-f]{64}");
     (
         "[a-z]{1,9}:6443",
@@ -290,7 +273,7 @@ fn credentials() -> impl Strategy<Value = JoinCredentials> {
         })
 }
 
-fn instruction() -> impl Strategy<Value = Instruction> {
+pub(crate) fn instruction() -> impl Strategy<Value = Instruction> {
     let order = prop_oneof![
         Just(Order::Prepare),
         Just(Order::Init),
@@ -308,7 +291,7 @@ fn instruction() -> impl Strategy<Value = Instruction> {
     })
 }
 
-fn admission() -> impl Strategy<Value = Admission> {
+pub(crate) fn admission() -> impl Strategy<Value = Admission> {
     prop_oneof![
         waiting().prop_map(Admission::Waiting),
         (credentials(), any::<Option<u64>>()).prop_map(|(credentials, fence)| {
@@ -320,7 +303,7 @@ fn admission() -> impl Strategy<Value = Admission> {
     ]
 }
 
-fn entry() -> impl Strategy<Value = JournalEntry> {
+pub(crate) fn entry() -> impl Strategy<Value = JournalEntry> {
     let event = prop_oneof![
         (any::<u64>(), any::<Option<u64>>()).prop_map(|(generation, fence)| {
             JournalEvent::Accepted {
@@ -339,7 +322,7 @@ fn entry() -> impl Strategy<Value = JournalEntry> {
     })
 }
 
-fn view() -> impl Strategy<Value = MemberView> {
+pub(crate) fn view() -> impl Strategy<Value = MemberView> {
     let state = prop_oneof![
         Just(MemberState::Alive),
         Just(MemberState::Suspect),
@@ -363,7 +346,7 @@ fn view() -> impl Strategy<Value = MemberView> {
     )
 }
 
-fn status() -> impl Strategy<Value = NodeStatus> {
+pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {
     let who = (name(), role(), zone(), words(), cluster());
     let wanted = (any::<u64>(), spec(), prop::option::of(standing()));
     let found = (prop::option::of(operation()), findings(), health());
@@ -390,238 +373,4 @@ fn status() -> impl Strategy<Value = NodeStatus> {
             capabilities,
         },
     )
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn instructions_survive(value in instruction()) {
-        prop_assert_eq!(round::<v1::Instruction, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn events_survive(value in event()) {
-        prop_assert_eq!(round::<v1::ReportEvent, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn statuses_survive(value in status()) {
-        prop_assert_eq!(round::<v1::NodeStatus, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn views_survive(value in view()) {
-        prop_assert_eq!(round::<v1::MemberView, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn answers_survive(
-        who in (name(), instance(), cluster(), spec()),
-        epoch: u64,
-        standing in standing(),
-        roster in roster(),
-        serving: bool,
-    ) {
-        let (node, instance, cluster, spec) = who;
-        let value = StandingAnswer { node, instance, cluster, spec, epoch, standing, roster, serving };
-        prop_assert_eq!(round::<v1::StandingAnswer, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn requests_survive(who in (name(), instance(), cluster(), spec()), epoch: u64, roster in roster()) {
-        let (candidate, instance, cluster, spec) = who;
-        let value = GrantRequest { candidate, instance, cluster, spec, epoch, roster };
-        prop_assert_eq!(round::<v1::GrantRequest, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn announcements_survive(who in (name(), instance(), cluster()), epoch: u64, identity in identity()) {
-        let (node, instance, cluster) = who;
-        let value = MemberAnnouncement { node, instance, cluster, epoch, identity };
-        prop_assert_eq!(round::<v1::MemberAnnouncement, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn overrides_survive(
-        of in (cluster(), spec(), name()),
-        epoch: u64,
-        roster in roster(),
-        lost in prop::collection::btree_map(name(), prop::collection::btree_set(instance(), 0..3), 0..3),
-        reason in words(),
-    ) {
-        let (cluster, spec, candidate) = of;
-        let value = Override { cluster, spec, epoch, candidate, roster, lost, reason };
-        prop_assert_eq!(round::<v1::Override, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn verdicts_survive(grant in grant(), refusal in refusal()) {
-        for value in [GrantVerdict::Ok(grant), Err(refusal)] {
-            prop_assert_eq!(round::<v1::RequestGrantResponse, _>(value.clone()), value);
-        }
-    }
-
-    #[test]
-    fn admissions_survive(value in admission()) {
-        prop_assert_eq!(round::<v1::AdmitResponse, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn applicants_survive(node in name(), role in role(), address: std::net::IpAddr) {
-        let value = Applicant { node, role, address };
-        prop_assert_eq!(round::<v1::AdmitRequest, _>(value.clone()), value);
-    }
-
-    #[test]
-    fn entries_survive(value in entry()) {
-        prop_assert_eq!(round::<v1::JournalEntry, _>(value.clone()), value);
-    }
-
-    /// Any bytes: a value, or an error that names a field; never a panic.
-    #[test]
-    fn garbage_is_read_or_refused_by_name(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(message) = v1::NodeStatus::decode(bytes.as_slice())
-            && let Err(error) = NodeStatus::try_from(message)
-        {
-            prop_assert!(!error.field().is_empty());
-        }
-    }
-}
-
-type Change = fn(&mut v1::NodeStatus);
-
-#[test]
-fn an_error_names_the_field_by_its_path() {
-    let status = v1::NodeStatus::from(sample());
-    let told = |change: fn(&mut v1::NodeStatus)| {
-        let mut message = status.clone();
-        change(&mut message);
-        NodeStatus::try_from(message).unwrap_err().to_string()
-    };
-    let cases: [(Change, &str); 7] = [
-        (
-            |s| s.node = "A".into(),
-            "read field node: \"A\" is not a node name: only a-z",
-        ),
-        (|s| s.role = 0, "read field role: it is absent"),
-        (|s| s.role = 9, "read field role: 9 is not known here"),
-        (|s| s.health = None, "read field health: it is absent"),
-        (
-            |s| s.spec.truncate(31),
-            "read field spec: 32 bytes are wanted, not 31",
-        ),
-        (
-            |s| s.health.as_mut().unwrap().at.as_mut().unwrap().nanos = -1,
-            "read field health.at: -1 nanoseconds",
-        ),
-        (
-            |s| s.findings[0].severity = 0,
-            "read field findings[0].severity: it is absent",
-        ),
-    ];
-    for (change, text) in cases {
-        let told = told(change);
-        assert!(told.starts_with(text), "{told}");
-    }
-}
-
-#[test]
-fn an_instruction_without_its_order_or_with_a_bad_id_is_refused() {
-    let good = v1::Instruction::from(Instruction {
-        id: OperationId::new("a1").unwrap(),
-        generation: 1,
-        fence: None,
-        order: Order::Prepare,
-    });
-    let read = |message| Instruction::try_from(message).unwrap_err();
-    let no_order = v1::Instruction {
-        order: None,
-        ..good.clone()
-    };
-    assert_eq!(read(no_order).field(), "order");
-    let bad_id = v1::Instruction {
-        id: "../x".into(),
-        ..good.clone()
-    };
-    assert_eq!(read(bad_id).field(), "id");
-    let empty = v1::instruction::Order::JoinWorker(v1::JoinCredentials::default());
-    let no_credentials = v1::Instruction {
-        order: Some(empty),
-        ..good
-    };
-    assert_eq!(read(no_credentials).field(), "join_worker.api_server");
-}
-
-#[test]
-fn a_roster_that_names_a_node_twice_is_refused() {
-    let entry = |instance: u8| v1::RosterEntry {
-        node: "cp1".into(),
-        instance: vec![instance; 16],
-    };
-    let request = v1::GrantRequest {
-        candidate: "cp1".into(),
-        instance: vec![1; 16],
-        cluster: vec![1; 16],
-        spec: vec![1; 32],
-        epoch: 0,
-        roster: vec![entry(1), entry(2)],
-    };
-    let error = GrantRequest::try_from(request).unwrap_err().to_string();
-    assert_eq!(error, "read field roster: cp1 is there twice");
-}
-
-#[test]
-fn secrets_stay_out_of_debug() {
-    let credentials = v1::JoinCredentials {
-        api_server: "10.0.0.1:6443".into(),
-        token: "abcdef.0123456789abcdef".into(),
-        ca_cert_hash: "sha256:00".into(),
-        certificate_key: Some("feedface".into()),
-    };
-    let admitted = v1::Admitted {
-        credentials: Some(credentials),
-        fence: Some(1),
-    };
-    let enrol = v1::EnrolRequest {
-        token: "topsecret".into(),
-        csr: "csr".into(),
-        node: "w1".into(),
-    };
-    let kubeconfig = v1::GetKubeconfigResponse {
-        kubeconfig: "topsecret".into(),
-    };
-    let shown = format!("{admitted:?} {enrol:?} {kubeconfig:?}");
-    for secret in ["0123456789abcdef", "feedface", "topsecret"] {
-        assert!(!shown.contains(secret), "{shown}");
-    }
-    assert!(
-        shown.contains("10.0.0.1:6443") && shown.contains("w1"),
-        "{shown}"
-    );
-}
-
-fn sample() -> NodeStatus {
-    NodeStatus {
-        node: NodeName::new("cp1").unwrap(),
-        role: NodeRole::ControlPlane,
-        zone: ZoneName::new("a").unwrap(),
-        agent_version: "0.1.0".into(),
-        cluster: ClusterId::from_bytes([1; 16]),
-        generation: 1,
-        spec: SpecHash::from_bytes([2; 32]),
-        standing: Some(Standing::Virgin),
-        operation: None,
-        findings: vec![Finding {
-            check: "swap-off".into(),
-            severity: Severity::Refusal,
-            observed: "on".into(),
-            wanted: "off".into(),
-            remedy: "swapoff -a".into(),
-            mendable: true,
-        }],
-        health: HealthDigest::default(),
-        versions: InstalledVersions::default(),
-        capabilities: Vec::new(),
-    }
 }

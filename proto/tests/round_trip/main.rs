@@ -1,0 +1,7 @@
+//! Every domain value survives the wire, and what does not parse is refused by the name of its field.
+
+#![allow(clippy::unwrap_used)]
+
+mod refused;
+mod survive;
+mod values;
