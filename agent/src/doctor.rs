@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use hactl_node_plan::facts::Known;
 use hactl_node_plan::prerequisite::{PeerFacts, Requirements, check_all, mend_all};
 use hactl_proto::finding::{CheckMode, Finding, Severity};
 use hactl_proto::prerequisite::Check;
@@ -45,7 +46,7 @@ pub struct DoctorArgs {
     /// What the node is to be, where there is no bundle.
     #[arg(long, value_enum, default_value_t = Role::ControlPlane)]
     role: Role,
-    /// The bundle, whose spec says what to check; without one, what any node of the role needs.
+    /// The bundle, whose spec says what to check; without one, what any node of the role needs for the installed kubeadm.
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -131,25 +132,32 @@ pub async fn run<H: Host>(
     paths: &Paths,
     out: &mut (impl Write + Send),
 ) -> Result<ExitCode, DoctorError> {
-    let wanted = requirements(args, host, paths).await?;
+    let mut wanted = requirements(args, host, paths).await?;
     let mut inspector = MachineInspector::new(paths.clone()).keeping_nothing();
     if let Ok(program) = std::env::current_exe() {
         inspector = inspector.measuring_with(&program);
     }
     let mut mended = Vec::new();
     let mut machine = inspector.inspect(host, &wanted).await;
+    if wanted.kubernetes.is_none()
+        && let Known::Is(Some(installed)) = &machine.packages.kubeadm
+    {
+        // Nobody named a version: the one that is installed is meant.
+        wanted.kubernetes = Some(installed.clone());
+        machine = inspector.inspect(host, &wanted).await;
+    }
     for _ in 0..ROUNDS {
         let steps = mend_all(&machine, &wanted);
         if !args.fix || steps.is_empty() {
             break;
         }
-        let mender = Mender::new(host, paths, format!("hactl-doctor-{}", std::process::id()));
+        let hand = Mender::new(host, paths, format!("hactl-doctor-{}", std::process::id()));
         for step in &steps {
             let failed = |source| DoctorError::Step {
                 step: step.name(),
                 source,
             };
-            mender.mend(step).await.map_err(failed)?;
+            hand.mend(step).await.map_err(failed)?;
             mended.push(step.name());
         }
         machine = inspector.inspect(host, &wanted).await;

@@ -1,5 +1,8 @@
 //! Effects of the steps that put a prerequisite right.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use crate::paths::Paths;
 const CONTAINERD: &str = "containerd.service";
 
 /// Longest installation of packages: a slow mirror.
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 /// Longest start of containerd: it reads its metadata first.
 const CONTAINERD_LIMIT: Duration = Duration::from_secs(90);
 

@@ -16,7 +16,7 @@ use crate::host::Host;
 /// Folders that fill.
 const FOLDERS: [&str; 3] = ["/", "/var/lib/containerd", "/var/lib/kubelet"];
 /// A measurement is good for that long; a disk rarely changes, and measuring costs etcd its turn.
-const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+const LIFE: Duration = Duration::from_hours(7 * 24);
 /// Longest measurement: two seconds of writes, the last of which may hang on a broken disk.
 const LIMIT: Duration = Duration::from_secs(30);
 

@@ -15,7 +15,7 @@ use super::reader::{Reader, known, succeeded};
 use crate::host::Host;
 
 /// How long a name's addresses are believed.
-const NAME_LIFE: Duration = Duration::from_secs(300);
+const NAME_LIFE: Duration = Duration::from_mins(5);
 
 pub(super) async fn inspect<H: Host>(
     read: &mut Reader<'_, H>,

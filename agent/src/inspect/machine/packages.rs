@@ -41,7 +41,7 @@ const RPM_FILES: [&str; 6] = [
     "/etc/yum.repos.d",
 ];
 /// Longest look into the repositories' lists.
-const REPOSITORY_LIMIT: Duration = Duration::from_secs(60);
+const REPOSITORY_LIMIT: Duration = Duration::from_mins(1);
 
 /// Where the programs that hactl asks about are, looked for when a folder of the PATH changes.
 pub(super) async fn programs<H: Host>(

@@ -70,7 +70,7 @@ async fn units<H: Host>(read: &Reader<'_, H>) -> Result<(Vec<String>, Vec<String
     let mut own = Vec::new();
     for unit in generated
         .iter()
-        .chain(wanted.iter().filter(|unit| unit.ends_with(".swap")))
+        .chain(wanted.iter().filter(|unit| is_swap(unit)))
     {
         match read.text(&format!("{OWN}/{unit}")).await? {
             Some(text) if text.trim().is_empty() => {}
@@ -83,6 +83,12 @@ async fn units<H: Host>(read: &Reader<'_, H>) -> Result<(Vec<String>, Vec<String
         units.dedup();
     }
     Ok((masked, own))
+}
+
+/// systemd's names are case-sensitive.
+fn is_swap(unit: &str) -> bool {
+    unit.rsplit_once('.')
+        .is_some_and(|(_, kind)| kind == "swap")
 }
 
 fn bare(path: &str) -> String {

@@ -34,6 +34,10 @@ impl Machine {
         self.state().files.remove(path);
     }
 
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.state().files.contains_key(path)
+    }
+
     pub(crate) fn text(&self, path: &str) -> String {
         String::from_utf8(self.state().files[path].clone()).unwrap()
     }
@@ -149,6 +153,7 @@ sandbox_image = \"k8s.gcr.io/pause:3.2\"
 SystemdCgroup = true
 ";
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 /// A Debian 12 control plane on which nothing deviates.
 pub(crate) fn debian() -> Machine {
     let machine = Machine::default();
