@@ -22,16 +22,10 @@ impl State {
             reason: reason.to_owned(),
         };
         let host = host_of(&call.endpoint).ok_or_else(|| refuse("no such endpoint"))?;
-        let asker = self.machine(from);
         let address = host.trim_matches(['[', ']']).parse().ok();
-        let machine = match address {
-            Some(ip) if std::net::IpAddr::is_loopback(&ip) || ip == asker.address => asker,
-            Some(ip) => match self.at(ip) {
-                Some((_, machine)) if !machine.isolated && !asker.isolated => machine,
-                _ => return Err(refuse("no route to host")),
-            },
-            None => return Err(refuse("no such host")),
-        };
+        let machine = address
+            .and_then(|ip| self.route(self.machine(from), ip))
+            .ok_or_else(|| refuse("no route to host"))?;
         let (cluster, member) = self
             .member_running(machine)
             .ok_or_else(|| refuse("connection refused"))?;

@@ -41,14 +41,15 @@ impl State {
 
     fn connect(&self, from: &NodeName, to: SocketAddr) -> Result<Answer, HostError> {
         let asker = self.machine(from);
-        let accepted = match self.at(to.ip()) {
-            Some((_, machine)) => machine.powered,
-            // The endpoint: up as soon as one control plane carries it.
-            None => self.machines.values().any(|machine| {
-                !(machine.isolated || asker.isolated && machine.address != asker.address)
+        let accepted = match self.route(asker, to.ip()) {
+            Some(machine) => machine.powered,
+            // The endpoint's address: up as soon as one control plane carries it.
+            None if to.ip().to_string() == self.endpoint => self.machines.values().any(|machine| {
+                (machine.address == asker.address || !(machine.isolated || asker.isolated))
                     && machine.runs("haproxy")
                     && machine.runs("keepalived")
             }),
+            None => false,
         };
         if accepted {
             return Ok(Answer {

@@ -39,6 +39,8 @@ pub struct State {
     pub inits: Vec<NodeName>,
     /// How long things take: 1 is about as long as on a real machine, 0 is at once.
     pub pace: f64,
+    /// Host name or address of the endpoint: it leads to whoever serves.
+    pub(crate) endpoint: String,
     /// Programs that a test or the demo brings along.
     pub(crate) programs: BTreeMap<String, ProgramModel>,
     serial: u64,
@@ -60,6 +62,7 @@ impl World {
             clusters: BTreeMap::new(),
             inits: Vec::new(),
             pace: 1.0,
+            endpoint: spec.endpoint.host.clone(),
             programs: BTreeMap::new(),
             serial: 0,
             origin: Instant::now(),
@@ -227,27 +230,28 @@ impl State {
 
     /// The cluster that answers at a host name or address, as seen from a machine.
     pub(crate) fn reached(&self, from: &NodeName, host: &str) -> Option<u64> {
+        let host = host.trim_matches(['[', ']']);
         let asker = self.machine(from);
-        let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        let own = address.is_some_and(|ip| ip == asker.address || ip.is_loopback());
-        let target = match address {
-            Some(_) if own => Some(asker),
-            _ if asker.isolated => return None,
-            Some(ip) => self
-                .at(ip)
-                .map(|(_, machine)| machine)
-                .filter(|machine| !machine.isolated),
-            None => None,
-        };
-        let served = match target {
-            Some(machine) => self.served_by(machine),
-            // Not a machine's address: the endpoint, which leads to whoever serves.
-            None => self
-                .machines
-                .values()
-                .filter(|machine| !machine.isolated)
-                .find_map(|machine| self.served_by(machine)),
-        };
-        served.map(|cluster| cluster.id)
+        let address: Option<IpAddr> = host.parse().ok();
+        if let Some(machine) = address.and_then(|ip| self.route(asker, ip)) {
+            return self.served_by(machine).map(|cluster| cluster.id);
+        }
+        if host != self.endpoint {
+            return None;
+        }
+        let mut back_ends = self.machines.values().filter(|machine| {
+            machine.address == asker.address || !(machine.isolated || asker.isolated)
+        });
+        back_ends.find_map(|machine| self.served_by(machine).map(|cluster| cluster.id))
+    }
+
+    /// The machine at an address, if the asker's packets get there.
+    pub(crate) fn route<'a>(&'a self, asker: &'a Machine, to: IpAddr) -> Option<&'a Machine> {
+        let found = self.at(to).map(|(_, machine)| machine);
+        match found {
+            Some(machine) if machine.address == asker.address => Some(machine),
+            Some(machine) => (!machine.isolated && !asker.isolated).then_some(machine),
+            None => to.is_loopback().then_some(asker),
+        }
     }
 }

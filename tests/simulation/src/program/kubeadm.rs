@@ -35,7 +35,10 @@ impl Run<'_> {
             ["join", "phase", rest @ ..] => self.join_phase(rest),
             ["init", ..] => self.init(&documents),
             ["join", ..] => self.join(&documents),
-            ["reset", ..] => self.reset(),
+            ["reset", rest @ ..] => {
+                let keeps_etcd = rest.iter().any(|word| word.contains("remove-etcd-member"));
+                self.reset(keeps_etcd)
+            }
             ["token", "create", ..] => Ok(self.create_token(command)),
             ["token", "delete", token] => Ok(self.delete_token(token)),
             _ => Ok(failed(format!(
@@ -77,8 +80,15 @@ impl Run<'_> {
         let mut complain = |name: &str, text: &str| {
             errors = format!("{errors}\t[ERROR {name}]: {text}\n");
         };
+        let mut ports = Vec::new();
         if machine.runs("kubelet") {
-            complain("Port-10250", "Port 10250 is in use");
+            ports.push(10250);
+            if machine.tree.exists(layout::MANIFESTS) {
+                ports.extend([6443, 10257, 10259, 2379, 2380]);
+            }
+        }
+        for port in ports {
+            complain(&format!("Port-{port}"), &format!("Port {port} is in use"));
         }
         for manifest in layout::STATIC_PODS {
             let path = format!("{}/{manifest}", layout::MANIFESTS);
@@ -102,8 +112,9 @@ impl Run<'_> {
         ))
     }
 
-    /// `kubeadm reset --force`: wipes the node, whatever etcd thinks of it.
-    fn reset(&mut self) -> Result<Output, Interrupted> {
+    /// `kubeadm reset --force`: wipes the node, whatever etcd thinks of it. etcd's data goes in the phase that removes the member
+    /// (seen with 1.20.2), and stays where that is skipped.
+    fn reset(&mut self, keeps_etcd: bool) -> Result<Output, Interrupted> {
         self.machine().service("kubelet").active = false;
         self.machine().started = None;
         self.place("reset: the kubelet is stopped")?;
@@ -118,10 +129,10 @@ impl Run<'_> {
         self.tree().remove(layout::KUBELET_CONF);
         self.tree().remove(layout::BOOTSTRAP_KUBELET_CONF);
         self.place("reset: the kubeconfigs are gone")?;
-        self.tree().remove("/var/lib/etcd/member");
-        Ok(said(
-            "[reset] Deleted contents of the etcd data directory: /var/lib/etcd\n",
-        ))
+        if !keeps_etcd {
+            self.tree().remove("/var/lib/etcd/member");
+        }
+        Ok(said("[reset] Stopping the kubelet service\n"))
     }
 }
 

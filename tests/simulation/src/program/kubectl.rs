@@ -213,6 +213,11 @@ fn replace(cluster: &mut Cluster, input: &str) -> Output {
         return failed("error: error parsing STDIN\n");
     };
     let Some(current) = cluster.objects.get(&key) else {
+        // Leases may be created by an update: the API server's AllowCreateOnUpdate (seen with 1.20.2).
+        if object["kind"] == "Lease" && object["metadata"]["resourceVersion"].is_null() {
+            cluster.put(key, object);
+            return said("replaced\n");
+        }
         return failed(format!(
             "Error from server (NotFound): error when replacing \"STDIN\": {key} not found\n"
         ));
