@@ -15,6 +15,8 @@ mod kubeconfig;
 mod observation;
 /// How the parts come to be, in their order.
 mod start;
+/// Leftovers of joins, and the marker of the etcd member.
+mod tend;
 /// Looks at the node for as long as it lives.
 mod watch_node;
 

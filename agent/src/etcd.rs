@@ -17,4 +17,5 @@ mod rpc {
 }
 
 pub mod client;
+pub mod marker;
 pub mod view;

@@ -21,6 +21,7 @@ use super::gate::Gate;
 use super::gossip::{Gossip, GrpcExchange};
 use super::kubeconfig::Kubeconfig;
 use super::observation::Observation;
+use super::tend::tend;
 use super::watch_node::watch_node;
 use crate::api::duties::{Duties, Enrolment};
 use crate::api::server::Server;
@@ -176,6 +177,7 @@ impl<H: Host> Agent<H> {
         let stopped = tokio::select! {
             () = stop => Ok(()),
             () = renewal => Ok(()),
+            () = tend(Arc::clone(&self.parts)) => Ok(()),
             () = watch_node(Arc::clone(&self.parts), self.health) => Ok(()),
             broken = self.first_boot.run() => broken.map_err(StartError::from),
         };

@@ -7,8 +7,8 @@ use hactl_node_plan::kubeadm::{command, layout};
 use hactl_node_plan::plan::kubernetes::{data_dir, stacked};
 use hactl_node_plan::step::kubernetes::KubernetesStep;
 
-use super::{guard, installed};
-use crate::etcd::view;
+use super::installed;
+use crate::etcd::{marker, view};
 use crate::execute::{ExecuteContext, StepError};
 use crate::guard_etcd::HELD;
 use crate::host::Host;
@@ -36,7 +36,7 @@ pub(super) async fn reset<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepErr
     }
     check_gone(cx).await?;
     // The marker goes last: as long as anything of the member is left, it stands for it.
-    Ok(cx.host.remove(&guard::marker_path(cx)).await?)
+    Ok(cx.host.remove(&marker::path(&cx.paths)).await?)
 }
 
 async fn refuse_living_member<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
@@ -47,7 +47,7 @@ async fn refuse_living_member<H: Host>(cx: &ExecuteContext<H>) -> Result<(), Ste
     let Some(member) = list.at(cx.node.address) else {
         return Ok(());
     };
-    let complete = cx.host.read(&guard::marker_path(cx)).await?.is_some();
+    let complete = cx.host.read(&marker::path(&cx.paths)).await?.is_some();
     let others = list.members.len() > 1;
     if member.learner || !(complete || others) {
         return Ok(());
