@@ -78,7 +78,8 @@ pub(super) async fn etcd_start<H: Host>(cx: &ExecuteContext<H>) -> Option<String
         .map(str::to_owned)
 }
 
-/// etcd's process is another than the one that began at `before`: the kubelet saw the changed manifest.
+/// etcd's process is another than the one that began at `before`: the kubelet saw the changed manifest. Where it was not known
+/// when the old one began there is nothing to compare, and the waits that follow have to do.
 pub(super) async fn etcd_restarted<H: Host>(
     cx: &ExecuteContext<H>,
     before: Option<String>,
