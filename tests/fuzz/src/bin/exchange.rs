@@ -1,0 +1,4 @@
+//! libFuzzer's driver of the exchange of members' states; run it with `just fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hactl_agent::membership::fuzz::fuzz_exchange(bytes));
