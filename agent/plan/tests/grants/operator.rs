@@ -52,7 +52,9 @@ impl Grants {
             for (roster, lost) in &choices {
                 let mut nobody = lost.clone();
                 nobody.insert(name(node), known.clone());
-                more.push((roster.clone(), nobody));
+                if self.scope.spoken_of.contains(&node) {
+                    more.push((roster.clone(), nobody));
+                }
                 for counts in &known {
                     let mut with = roster.clone();
                     with.insert(name(node), *counts);
@@ -81,7 +83,9 @@ impl Grants {
                 {
                     continue;
                 }
-                words.extend(roster.keys().map(|candidate| Override {
+                let named =
+                    |node: &&NodeName| self.scope.spoken_of.iter().any(|of| name(*of) == **node);
+                words.extend(roster.keys().filter(named).map(|candidate| Override {
                     cluster: cluster(),
                     spec: self.hash,
                     epoch,

@@ -13,6 +13,8 @@ pub(crate) struct Scope {
     pub(crate) replace: Vec<u8>,
     /// How many overrides an operator may give.
     pub(crate) overrides: usize,
+    /// Names (from 1) that an override may call lost or make the candidate: the others are alike.
+    pub(crate) spoken_of: Vec<u8>,
     /// Whether the operator of an override may not know of machines that run on under a name that is not said to be lost.
     pub(crate) unaware: bool,
     /// Whether machines join clusters. Where there is no override a joined machine only refuses more.
@@ -29,6 +31,7 @@ impl Scope {
             policy,
             replace: Vec::new(),
             overrides: 0,
+            spoken_of: (1..=nodes).collect(),
             unaware: false,
             joins: true,
             recovery: false,
@@ -43,6 +46,11 @@ impl Scope {
 
     pub(crate) fn overrides(mut self, most: usize) -> Self {
         self.overrides = most;
+        self
+    }
+
+    pub(crate) fn speaking_of(mut self, names: &[u8]) -> Self {
+        self.spoken_of = names.to_vec();
         self
     }
 
