@@ -18,12 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hactl_node_plan::bootstrap::next::{Here, Situation, next};
+use hactl_node_plan::bootstrap::record::Stage;
 use hactl_node_plan::bootstrap::voter;
 use hactl_node_plan::plan::plan;
 use hactl_proto::Timestamp;
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::report::Waiting;
+use hactl_proto::role::NodeRole;
 use hactl_proto::spec::DeclaredNode;
 use tokio::sync::watch;
 
@@ -35,13 +37,18 @@ use crate::standing::{StandingError, StandingStore};
 use hearing::Hearing;
 use peers::Peers;
 
-/// How long the components of a node that was complete may take to come up, from the agent's start. A control plane whose
+/// How long the components of a node that is complete may take to come up, from when it was first seen complete in this
+/// life of the agent and with no operation under way. A control plane whose
 /// kubelet talks to its own API server was measured to need 75 s.
 const GRACE: Duration = Duration::from_mins(10);
 /// Between two rounds while something is awaited.
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two rounds when the node is settled: what is looked for then is lost data.
 const SETTLED_ROUND: Duration = Duration::from_secs(30);
+/// So long a worker asks about every second and a half for a member to join through; then ever less often.
+const WORKER_SOON: Duration = Duration::from_mins(4);
+/// The longest that a worker waits between two questions, but for its own spread.
+const WORKER_SLOW: Duration = Duration::from_secs(10);
 /// After an operation that failed, at first; doubled up to [`SETTLED_ROUND`].
 const AFTER_FAILURE: Duration = Duration::from_secs(4);
 
@@ -67,7 +74,13 @@ pub struct FirstBoot<H, P> {
     pub(super) progress: watch::Sender<Progress>,
     hearing: Hearing,
     started: Timestamp,
+    /// Since when what lies here is complete, with no operation under way.
+    complete_since: Option<Timestamp>,
     failures: u32,
+    /// How many members in a row did not admit this node.
+    not_admitted: usize,
+    /// Whom a worker asks next.
+    turn: usize,
     /// A member was told how this node's join went. After a restart nobody knows: it is told again.
     completed: bool,
     /// Prerequisites were seen to hold. Read again after each failure; drift is the health digest's matter.
@@ -95,7 +108,10 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             progress: watch::Sender::default(),
             hearing: Hearing::default(),
             started,
+            complete_since: None,
             failures: 0,
+            not_admitted: 0,
+            turn: 0,
             completed: false,
             prepared: false,
         }
@@ -119,9 +135,13 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
         if let Some(running) = self.operations.current() {
             // Taken up after a restart, or given by the operator: one at a time.
             self.say("the end of the operation under way", running.id.as_str());
+            self.complete_since = None;
             return Ok(ROUND);
         }
-        self.hear().await?;
+        let stage = self.standing.record().await.stage;
+        if !matches!(stage, Stage::Member { settled: true, .. }) {
+            self.hear().await?;
+        }
         let here = self.here().await;
         let record = self.standing.record().await;
         let node = self.operations.node();
@@ -135,16 +155,21 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
         self.act(decided).await
     }
 
-    /// Asks the other declared control planes and keeps what is learnt of their instances.
+    /// Asks the other declared control planes and keeps what is learnt of their instances. A worker asks one after the
+    /// other: there may be thousands of it.
     async fn hear(&mut self) -> Result<(), StandingError> {
         let node = self.operations.node();
-        let others: Vec<DeclaredNode> = node
+        let mut others: Vec<DeclaredNode> = node
             .spec
             .control_planes
             .iter()
             .filter(|one| one.name != node.node)
             .cloned()
             .collect();
+        if node.role == NodeRole::Worker && !others.is_empty() {
+            self.turn = (self.turn + 1) % others.len();
+            others = vec![others.swap_remove(self.turn)];
+        }
         let answers = self
             .hearing
             .ask(&self.peers, &others, self.host.now())
@@ -169,8 +194,15 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             let planned = plan(&self.instruction(Order::Prepare), &node, &facts);
             self.prepared = planned.is_ok_and(|plan| plan.steps.is_empty());
         }
-        let up = self.host.now().duration_since(self.started);
-        let grace_over = up.unsigned_abs() > GRACE;
+        let now = self.host.now();
+        if !lying.complete {
+            self.complete_since = None;
+        }
+        let since = lying
+            .complete
+            .then(|| *self.complete_since.get_or_insert(now));
+        let grace_over =
+            since.is_some_and(|since| now.duration_since(since).unsigned_abs() > GRACE);
         // Once something lies here, it may be this node's own API server that answers.
         let endpoint_answers =
             lying.evidence.is_empty() && here::endpoint_answers(&*self.host, &node).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hactl_node_plan::bootstrap::candidate;
 use hactl_node_plan::bootstrap::next::{Missing, Next};
 use hactl_node_plan::bootstrap::record::Record;
 use hactl_node_plan::bootstrap::voter::{self, Caller};
@@ -16,7 +17,7 @@ use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest, MemberA
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::peers::{Admitted, PeerError, Peers};
-use super::{AFTER_FAILURE, FirstBoot, ROUND, SETTLED_ROUND, here};
+use super::{AFTER_FAILURE, FirstBoot, ROUND, SETTLED_ROUND, WORKER_SLOW, WORKER_SOON, here};
 use crate::host::Host;
 use crate::standing::StandingError;
 
@@ -45,7 +46,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             Next::Init(record) => self.init(record).await?,
             Next::AwaitMember { candidate, missing } => {
                 self.await_member(candidate.as_ref(), &missing);
-                ROUND
+                self.rest_while_waiting()
             }
             Next::AwaitHealth => {
                 self.say("this node's components to be healthy", "they are not yet");
@@ -55,7 +56,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 self.complete_after_restart().await;
                 self.settle(identity).await?
             }
-            Next::Join { role, via, clean } => self.join(role, &via, clean).await,
+            Next::Join { role, via, clean } => self.join(role, &via, clean).await?,
             Next::Done => self.done(),
             Next::Refuse { findings } => self.refuse(findings),
         })
@@ -116,11 +117,11 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
 
     /// The record says that an init may have begun before it begins.
     async fn init(&mut self, begun: Record) -> Result<Duration, StandingError> {
-        let written = self
-            .standing
-            .change(|_| Ok::<_, GrantRefusal>((begun.clone(), ())))
-            .await?;
-        drop(written);
+        let rule = |record: &Record| candidate::begin(record, &begun).map(|next| (next, ()));
+        if let Err(refusal) = self.standing.change(rule).await? {
+            tracing::warn!(%refusal, "something changed before the init began");
+            return Ok(ROUND);
+        }
         if !self.carry_out(self.instruction(Order::Init)).await {
             return Ok(self.rest());
         }
@@ -142,12 +143,13 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             etcd_cluster_id: identity.etcd_cluster_id.or(known),
             ..identity
         };
-        let settled = before.settled(identity.clone());
-        let written = self
-            .standing
-            .change(|_| Ok::<_, GrantRefusal>((settled.clone(), ())))
-            .await?;
-        drop(written);
+        let rule = |record: &Record| {
+            let settled = record.settled(identity.clone());
+            Ok::<_, GrantRefusal>((settled.clone(), settled))
+        };
+        let Ok(settled) = self.standing.change(rule).await? else {
+            return Ok(ROUND);
+        };
         tracing::info!(
             ca = identity.ca_fingerprint,
             "this node is settled in its cluster"
@@ -180,20 +182,28 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
     }
 
     /// Admitted by a member, it cleans what an earlier attempt left, joins, and says how it went.
-    async fn join(&mut self, role: NodeRole, via: &[NodeName], clean: bool) -> Duration {
-        let Some(member) = self.declared(via).into_iter().next() else {
-            return ROUND;
-        };
+    async fn join(
+        &mut self,
+        role: NodeRole,
+        via: &[NodeName],
+        clean: bool,
+    ) -> Result<Duration, StandingError> {
+        let mut members = self.declared(via);
+        if members.is_empty() {
+            return Ok(ROUND);
+        }
+        // Another one after each that did not admit.
+        let member = members.swap_remove(self.not_admitted % members.len());
         let admitted = match self.admitted(role, &member).await {
             Ok(admitted) => admitted,
             Err(error) => {
-                self.say(
-                    &format!("{} to admit this node", member.name),
-                    &error.reason,
-                );
-                return self.rest();
+                let condition = format!("{} to admit this node", member.name);
+                self.say(&condition, &error.reason);
+                self.not_admitted += 1;
+                return Ok(self.rest_unadmitted());
             }
         };
+        self.not_admitted = 0;
         let order = match role {
             NodeRole::ControlPlane => Order::JoinControlPlane(admitted.credentials),
             NodeRole::Worker => Order::JoinWorker(admitted.credentials),
@@ -215,11 +225,21 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             tracing::warn!(%error, "the member could not complete the join; it sweeps what it minted later");
         }
         self.completed = true;
-        if joined {
-            self.failures = 0;
-            AT_ONCE
-        } else {
-            self.rest()
+        if !joined {
+            return Ok(self.rest());
+        }
+        // The operation looked: all is there. What is on the disk names the cluster.
+        let node = self.operations.node();
+        let lying = here::read(&*self.host, &node, &self.paths).await;
+        let known = self.standing.record().await;
+        let known = known.identity().map(|known| known.ca_fingerprint.clone());
+        match lying.identity {
+            Some(identity)
+                if lying.complete && known.as_ref() == Some(&identity.ca_fingerprint) =>
+            {
+                self.settle(identity).await
+            }
+            _ => Ok(AT_ONCE),
         }
     }
 
@@ -338,6 +358,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 .unwrap_or_else(|| failed("the agent ends".to_owned())),
             Err(error) => failed(error.to_string()),
         };
+        self.complete_since = None;
         if outcome == Outcome::Succeeded {
             self.failures = 0;
         } else {
@@ -358,6 +379,35 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 SETTLED_ROUND.min(AFTER_FAILURE * 2_u32.saturating_pow(failures.min(8) - 1))
             }
         }
+    }
+
+    /// After a member did not admit: soon at first, then as a crowd of workers can afford.
+    fn rest_unadmitted(&self) -> Duration {
+        if self.not_admitted <= 5 {
+            ROUND
+        } else {
+            self.spread(WORKER_SLOW)
+        }
+    }
+
+    /// While a member is awaited. A worker is one of thousands: it asks less often, the longer it waits.
+    fn rest_while_waiting(&self) -> Duration {
+        let waited = self.host.now().duration_since(self.started).unsigned_abs();
+        match self.operations.node().role {
+            NodeRole::ControlPlane => ROUND,
+            NodeRole::Worker if waited < WORKER_SOON => self.spread(ROUND),
+            NodeRole::Worker => self.spread(WORKER_SLOW.min(waited / 20)),
+        }
+    }
+
+    /// That long, and up to as long again, by the node's name: so that workers that boot together do not ask together.
+    fn spread(&self, pause: Duration) -> Duration {
+        let node = self.operations.node();
+        let name = node.node.as_str().bytes();
+        let part = name.fold(0_u32, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+        });
+        pause + pause * (part % 1000) / 1000
     }
 
     fn declared(&self, names: &[NodeName]) -> Vec<DeclaredNode> {

@@ -107,7 +107,8 @@ async fn identity<H: Host>(host: &H, paths: &Paths) -> Option<ClusterIdentity> {
     })
 }
 
-/// Whether something answers as an API server at the cluster's endpoint, verified by nobody: any HTTP answer counts.
+/// Whether something answers as an API server at the cluster's endpoint, verified by nobody. A load balancer that has no API
+/// server behind it says so with a 5xx.
 pub async fn endpoint_answers<H: Host>(host: &H, node: &NodeContext) -> bool {
     let endpoint = &node.spec.endpoint;
     let address = hactl_node_plan::kubeadm::config::host_port(&endpoint.host, endpoint.port);
@@ -116,5 +117,6 @@ pub async fn endpoint_answers<H: Host>(host: &H, node: &NodeContext) -> bool {
         ca_file: None,
         identity: None,
     };
-    host.ask(&question).await.is_ok()
+    let answer = host.ask(&question).await;
+    answer.is_ok_and(|answer| answer.status < 500)
 }

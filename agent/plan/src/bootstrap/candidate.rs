@@ -81,6 +81,30 @@ pub fn decide(record: &Record, spec: &ClusterSpec, heard: &BTreeMap<NodeName, He
     }
 }
 
+/// The record as its init begins. What was decided on an older record does not count: meanwhile this node may have taken
+/// an override, or learnt of a cluster.
+pub fn begin(record: &Record, begun: &Record) -> Result<Record, GrantRefusal> {
+    let Stage::Initialising(own) = &begun.stage else {
+        return Err(GrantRefusal::NotInRoster {
+            node: record.node.clone(),
+        });
+    };
+    match &record.stage {
+        Stage::Initialising(held) if held == own => Ok(record.clone()),
+        Stage::Granted(held) if held == own && to_self(record, own) => Ok(Record {
+            stage: begun.stage.clone(),
+            ..record.clone()
+        }),
+        Stage::Member { identity, .. } => Err(GrantRefusal::Member(identity.clone())),
+        Stage::Granted(held) => Err(GrantRefusal::AlreadyGranted(held.clone())),
+        Stage::Initialising(held) => Err(GrantRefusal::Initialising(held.clone())),
+        Stage::Virgin => Err(GrantRefusal::EpochDiffers {
+            ours: record.epoch,
+            theirs: own.epoch,
+        }),
+    }
+}
+
 /// The others whose grants can count: all declared control planes but this one and those lost without a successor.
 pub fn voters(record: &Record, spec: &ClusterSpec) -> Vec<NodeName> {
     let declared = spec.control_planes.iter().map(|node| &node.name);

@@ -8,6 +8,8 @@
     reason = "all of this is test code"
 )]
 
+pub(crate) mod agents;
+
 use std::future::Future;
 
 use hactl_agent::host::Host;

@@ -32,6 +32,19 @@ fn the_candidate_waits_asks_and_begins() {
         panic!("it begins");
     };
     assert!(matches!(begun.stage, Stage::Initialising(_)));
+    assert_eq!(candidate::begin(&own, &begun), Ok(*begun.clone()));
+    assert_eq!(candidate::begin(&begun, &begun), Ok(*begun.clone()));
+    let word = word("cp1", &[(1, 1), (2, 2)], &[("cp3", &[3])]);
+    let raised = overrule(&own, &all(), &[], &operator(), &word).unwrap();
+    assert!(
+        candidate::begin(&raised, &begun).is_err(),
+        "an override came between"
+    );
+    let told = adopt(&own, 0, &identity("aa")).unwrap();
+    assert!(
+        candidate::begin(&told, &begun).is_err(),
+        "a cluster came between"
+    );
 
     heard
         .get_mut(&name("cp3"))
