@@ -26,7 +26,7 @@ pub async fn inspect<H: Host>(
 ) -> Facts {
     Facts {
         at: host.now(),
-        machine: machine.inspect(host, &Requirements::of(node)).await,
+        machine: machine.inspect_afresh(host, &Requirements::of(node)).await,
         kubernetes: kubernetes::inspect(host, node, paths).await,
         endpoint: endpoint::inspect(host, node).await,
     }

@@ -75,7 +75,13 @@ impl MachineInspector {
         *self.peers.lock().unwrap_or_else(PoisonError::into_inner) = peers;
     }
 
-    /// Reads them. Two at once wait for one another.
+    /// Reads them for a plan: nothing that was seen a while ago counts, but what can't have changed.
+    pub async fn inspect_afresh<H: Host>(&self, host: &H, wanted: &Requirements) -> MachineFacts {
+        self.cache.lock().await.listeners = None;
+        self.inspect(host, wanted).await
+    }
+
+    /// Reads them for the health digest: what is costly may be some seconds old. Two at once wait for one another.
     pub async fn inspect<H: Host>(&self, host: &H, wanted: &Requirements) -> MachineFacts {
         let mut cache = self.cache.lock().await;
         let mut read = Reader::new(host, &mut cache);

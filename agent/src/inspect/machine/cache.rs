@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use hactl_node_plan::command::Output;
 use hactl_node_plan::facts::machine::disk::FsyncTimes;
+use hactl_node_plan::facts::machine::network::Listener;
 use hactl_node_plan::facts::machine::packages::Package;
 use hactl_proto::Timestamp;
 
@@ -19,6 +20,8 @@ pub(super) struct Cache {
     pub(super) programs: Kept<Vec<Option<Stamp>>, BTreeMap<String, PathBuf>>,
     /// What the package database says.
     pub(super) packages: Kept<Vec<Option<Stamp>>, BTreeMap<String, Package>>,
+    /// Sockets that listen on the node's ports, and when they were read.
+    pub(super) listeners: Option<(Timestamp, Vec<Listener>)>,
     /// How quick etcd's disk is: when, where, and the times.
     pub(super) fsync: Option<(Timestamp, String, FsyncTimes)>,
 }

@@ -14,6 +14,8 @@ use hactl_node_plan::prerequisite::{Requirements, port_uses};
 use super::reader::{Reader, known, succeeded};
 use crate::host::Host;
 
+/// How long the tables of sockets are believed: less than the 30 seconds within which drift is to be seen.
+const TABLE_LIFE: Duration = Duration::from_secs(20);
 /// How long a name's addresses are believed.
 const NAME_LIFE: Duration = Duration::from_mins(5);
 
@@ -36,15 +38,7 @@ async fn listeners<H: Host>(
     read: &mut Reader<'_, H>,
     wanted: &Requirements,
 ) -> Result<Vec<Listener>, String> {
-    let ports: BTreeSet<u16> = port_uses(wanted).iter().map(|used| used.port).collect();
-    let mut listeners = Vec::new();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        // Without IPv6 there is no tcp6.
-        let text = read.text(table).await?.unwrap_or_default();
-        let found = parse_listeners(&text).into_iter();
-        listeners.extend(found.filter(|listener| ports.contains(&listener.port)));
-    }
-    listeners.sort();
+    let mut listeners = sockets(read, wanted).await?;
     if listeners.is_empty() {
         return Ok(listeners);
     }
@@ -57,6 +51,30 @@ async fn listeners<H: Host>(
             listener.holder = holders.get(&listener.port).cloned();
         }
     }
+    Ok(listeners)
+}
+
+/// The tables cost more than all other files together: the kernel walks its whole hash of connections for each.
+async fn sockets<H: Host>(
+    read: &mut Reader<'_, H>,
+    wanted: &Requirements,
+) -> Result<Vec<Listener>, String> {
+    let now = read.host.now();
+    if let Some((at, listeners)) = &read.cache.listeners
+        && now.duration_since(*at).unsigned_abs() < TABLE_LIFE
+    {
+        return Ok(listeners.clone());
+    }
+    let ports: BTreeSet<u16> = port_uses(wanted).iter().map(|used| used.port).collect();
+    let mut listeners = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        // Without IPv6 there is no tcp6.
+        let text = read.text(table).await?.unwrap_or_default();
+        let found = parse_listeners(&text).into_iter();
+        listeners.extend(found.filter(|listener| ports.contains(&listener.port)));
+    }
+    listeners.sort();
+    read.cache.listeners = Some((now, listeners.clone()));
     Ok(listeners)
 }
 

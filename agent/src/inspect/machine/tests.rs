@@ -93,7 +93,7 @@ async fn only_what_changed_is_asked_again() {
     host.forget_commands();
     host.write("/usr/bin/kubeadm", "another build");
     host.write("/proc/net/tcp", machine::TCP_WITH_ANOTHER_SOCKET);
-    inspector.inspect(&host, &control_plane()).await;
+    inspector.inspect_afresh(&host, &control_plane()).await;
     assert_eq!(
         host.commands(),
         [
@@ -102,6 +102,21 @@ async fn only_what_changed_is_asked_again() {
             "ss -Htlnp",
         ]
     );
+}
+
+#[tokio::test]
+async fn ports_are_read_again_within_the_time_of_drift() {
+    let host = debian();
+    let inspector = inspector();
+    let inode = async || {
+        let facts = inspector.inspect(&host, &control_plane()).await;
+        facts.network.listeners.known().unwrap()[0].inode
+    };
+    assert_eq!(inode().await, 1659);
+    host.write("/proc/net/tcp", machine::TCP_WITH_ANOTHER_SOCKET);
+    assert_eq!(inode().await, 1659, "the table is costly");
+    host.pass_seconds(20);
+    assert_eq!(inode().await, 2001);
 }
 
 #[tokio::test]

@@ -60,8 +60,12 @@ impl Machine {
     }
 
     pub(crate) fn pass_days(&self, days: i64) {
+        self.pass_seconds(days * 86_400);
+    }
+
+    pub(crate) fn pass_seconds(&self, seconds: i64) {
         let mut state = self.state();
-        state.now = Timestamp::from_second(state.now.as_second() + days * 86_400).unwrap();
+        state.now = Timestamp::from_second(state.now.as_second() + seconds).unwrap();
     }
 }
 
