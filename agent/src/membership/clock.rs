@@ -65,6 +65,11 @@ impl PeerClocks {
         self.0.get(&peer)?.best().map(|sample| sample.round_trip)
     }
 
+    /// Peers that something is known of, those refused as stale included.
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> {
+        self.0.keys().copied()
+    }
+
     /// How many milliseconds the peer's clock is ahead of ours.
     pub fn offset_ms(&self, peer: NodeId) -> Option<i64> {
         let known = self.0.get(&peer)?;

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use foca::{Foca, Timer};
+use foca::{Foca, Member, Timer};
 use hactl_proto::health::HealthDigest;
 use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
@@ -104,6 +104,7 @@ pub struct Core {
     parked_gossip: Option<Timer<MemberId>>,
     sized_for: usize,
     synced: bool,
+    outranked: bool,
     left: bool,
     started_ms: i64,
 }
@@ -146,6 +147,7 @@ impl Core {
             parked_gossip: None,
             sized_for: 0,
             synced: false,
+            outranked: false,
             left: false,
             started_ms: now.wall_ms,
         };
@@ -188,9 +190,26 @@ impl Core {
         if self.swim.iter_membership_state().len() + unknown.len() > self.settings.member_limit {
             return Err(Rejection::Crowded);
         }
+        self.notice_outranked(&survey.members);
         let done = self.swim.handle_data(&opened.payload, &mut self.effects);
         self.settle(now, Some(opened.sent_ms));
         done.map_err(|_| Rejection::Malformed)
+    }
+
+    /// Others tell of a newer boot of our name: another agent has it, or our own boot epoch went back.
+    fn notice_outranked(&mut self, members: &[Member<MemberId>]) {
+        let own = self.swim.identity();
+        let newer =
+            |member: &Member<MemberId>| member.id().node == own.node && member.id().boot > own.boot;
+        if members.iter().any(newer) {
+            self.counters.outranked += 1;
+            self.outranked = true;
+        }
+    }
+
+    /// Whether others told of a newer boot of our name since the last call.
+    pub const fn take_outranked(&mut self) -> bool {
+        std::mem::replace(&mut self.outranked, false)
     }
 
     /// Lets every timer fire that is due. Call it after all waiting datagrams were given to [`Core::receive`].

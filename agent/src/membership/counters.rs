@@ -61,6 +61,9 @@ pub struct Counters {
     pub stalls: u64,
     /// Times that the cluster had called this node down and it came back.
     pub rejoined: u64,
+    /// Times that others told of a newer boot of our name: another agent has it, or this node lost its boot epoch and its clock
+    /// went back. The others do not hear this node then.
+    pub outranked: u64,
     /// Times that this node could not come back by itself.
     pub defunct: u64,
     /// State exchanges that were merged.

@@ -207,6 +207,19 @@ impl Membership {
         self.with(|core, _| core.living()).await
     }
 
+    /// Declared control planes to ask while nobody is heard.
+    pub(super) async fn oracles(&self) -> Result<Vec<Seed>, MembershipError> {
+        self.with(|core, _| core.oracles()).await
+    }
+
+    /// Reads an answer while nobody is heard.
+    pub(super) async fn glance(
+        &self,
+        answer: Vec<u8>,
+    ) -> Result<Result<(), Malformed>, MembershipError> {
+        self.with(move |core, _| core.glance(&answer)).await
+    }
+
     /// Changes from now on. A receiver that lags by more than 256 misses the oldest: ask [`Membership::members`] then.
     pub fn events(&self) -> broadcast::Receiver<MemberEvent> {
         self.events.subscribe()

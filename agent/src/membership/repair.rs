@@ -64,15 +64,22 @@ pub(super) async fn run<H: Host, E: Exchange>(
         let Some(membership) = weak.upgrade() else {
             return;
         };
-        let Ok(living) = membership.living().await else {
+        let (Ok(living), Ok(oracles)) = (membership.living().await, membership.oracles().await)
+        else {
             return;
         };
-        if let Some(peer) = pick(&living) {
-            match once(&membership, &exchange, peer).await {
-                Ok(()) => synced = true,
-                // A member that is alive by UDP and does not answer by TCP: worth a line, not an alarm.
-                Err(error) => tracing::debug!(peer = %peer.node, %error, "state exchange failed"),
+        let done = match (pick(&living), pick(&oracles)) {
+            (Some(peer), _) => {
+                let done = once(&membership, &exchange, peer).await;
+                synced |= done.is_ok();
+                done
             }
+            (None, Some(oracle)) => ask_why(&membership, &exchange, oracle).await,
+            (None, None) => Ok(()),
+        };
+        if let Err(error) = done {
+            // A member that is alive by UDP and does not answer by TCP: worth a line, not an alarm.
+            tracing::debug!(%error, "state exchange failed");
         }
         if round.is_multiple_of(REMEMBER_ROUNDS) && !living.is_empty() && living != written {
             match remembered::write(&*host, &file, &living).await {
@@ -105,6 +112,22 @@ pub async fn once<E: Exchange>(
         exchange.exchange(peer, lacks).await?;
     }
     Ok(())
+}
+
+/// Asks a declared control plane while nobody is heard by UDP: another agent may have our name.
+async fn ask_why<E: Exchange>(
+    membership: &Membership,
+    exchange: &E,
+    oracle: &Seed,
+) -> Result<(), ExchangeError> {
+    let stopped = |_| ExchangeError::Stopped;
+    let question = membership.compare().await.map_err(stopped)?;
+    let answer = exchange.exchange(oracle, question).await?;
+    let read = membership.glance(answer).await.map_err(stopped)?;
+    read.map_err(|source| ExchangeError::Answer {
+        peer: oracle.node.to_string(),
+        source,
+    })
 }
 
 /// Three to five quarters of the time, so that nodes started together do not stay in step.

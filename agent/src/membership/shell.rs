@@ -51,6 +51,7 @@ pub(super) fn spawn(
         clock,
         events,
         complaints: HashMap::new(),
+        outranked: None,
     };
     thread::Builder::new()
         .name("membership".into())
@@ -80,6 +81,8 @@ struct Shell {
     events: broadcast::Sender<MemberEvent>,
     /// When a reason was last told, and how often it came since.
     complaints: HashMap<std::mem::Discriminant<Rejection>, (Instant, u64)>,
+    /// When it was last told that another has our name.
+    outranked: Option<Instant>,
 }
 
 impl Shell {
@@ -152,6 +155,12 @@ impl Shell {
             if let Err(error) = self.socket.send_to(&datagram, to) {
                 tracing::trace!(%to, %error, "datagram not sent");
             }
+        }
+        if self.core.take_outranked() && self.outranked.is_none_or(|told| told.elapsed() >= QUIET) {
+            self.outranked = Some(Instant::now());
+            tracing::error!(
+                "another agent has this node's name, or its boot epoch went back: it is not heard"
+            );
         }
         while let Some(event) = self.core.poll_event() {
             let MemberEvent { node, change, .. } = &event;

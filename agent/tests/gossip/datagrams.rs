@@ -4,7 +4,7 @@ use hactl_agent::membership::seal::Rejection;
 use hactl_agent::membership::table::Change;
 use hactl_proto::member::MemberState;
 
-use crate::world::{KEY, NEXT_KEY, World, ring, seconds};
+use crate::world::{KEY, NEXT_KEY, World, name, ring, seconds};
 
 #[test]
 fn repeated_datagrams_are_counted_and_change_nothing() {
@@ -120,6 +120,39 @@ fn another_agent_under_our_name_is_seen() {
         Err(Rejection::Namesake)
     );
     assert_eq!(world.core(0).status().counters.rejected.namesake, 1);
+}
+
+#[test]
+fn the_older_of_two_agents_of_one_name_learns_of_the_other() {
+    let mut world = World::settled(4, 18);
+    let address = world.nodes[3].seed.address;
+    world.nodes[3].seed = world.nodes[0].seed.clone();
+    world.nodes[3].seed.address = address;
+    world.nodes[3].boot = 8;
+    world.stop(3);
+    world.start(3);
+    world.run(seconds(60));
+    assert!(world.core(0).status().counters.outranked > 0);
+    assert!(world.core(0).take_outranked());
+    assert_eq!(world.core(3).status().counters.outranked, 0);
+    let seen = world.core(1).members();
+    let seen = seen.iter().find(|view| view.node == name(0)).unwrap();
+    assert_eq!((seen.boot_epoch, seen.address), (9, address));
+}
+
+#[test]
+fn a_declared_node_that_is_kept_out_for_its_clock_is_named_with_its_offset() {
+    let mut world = World::new(3, 19);
+    world.nodes[2].wall_ms = -300_000;
+    for index in 0..3 {
+        world.start(index);
+    }
+    world.run(seconds(30));
+    assert_eq!(world.state(0, 2), None);
+    assert!(world.core(0).status().counters.rejected.stale > 0);
+    let offsets = world.core(0).clock_offsets();
+    let (_, offset) = offsets.iter().find(|(node, _)| *node == name(2)).unwrap();
+    assert!((*offset + 300_000).abs() < 10, "{offset}");
 }
 
 #[test]

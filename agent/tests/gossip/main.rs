@@ -7,5 +7,6 @@
 
 mod datagrams;
 mod faults;
+mod sight;
 mod spread;
 mod world;

@@ -2,7 +2,7 @@
 //! stall and start again. Equal seeds give equal runs.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use hactl_agent::membership::clock::Now;
 use hactl_agent::membership::core::{Core, Seed, Settings};
 use hactl_agent::membership::detect::Profile;
 use hactl_agent::membership::seal::{Epoch, KeyRing};
-use hactl_agent::membership::table::{Change, MemberEvent};
-use hactl_proto::member::{MemberState, MemberView};
+use hactl_agent::membership::table::MemberEvent;
 use hactl_proto::name::{ClusterId, NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
 use rand::rngs::SmallRng;
@@ -325,25 +324,30 @@ impl World {
         self.groups.get(&a) == self.groups.get(&b)
     }
 
-    /// One exchange with a random living peer, as the shell does it over gRPC.
+    /// One exchange with a random living peer, or a glance at a declared one's state, as the shell does it over gRPC.
     pub(crate) fn exchange(&mut self, index: usize) {
         let living = self.core(index).living();
-        if living.is_empty() {
-            return;
-        }
-        let peer = &living[self.rng.random_range(0..living.len())];
+        let alone = living.is_empty();
+        let peers = if alone {
+            self.core(index).oracles()
+        } else {
+            living
+        };
+        let peer = &peers[self.rng.random_range(0..peers.len())];
         let Some(peer) = self.by_address.get(&peer.address).copied() else {
             return;
         };
-        let (ours, theirs) = (self.time(index), self.time(peer));
-        let stalled = |node: &Node| node.stalled_until > self.now || node.core.is_none();
-        if !self.connected(index, peer) || stalled(&self.nodes[peer]) || stalled(&self.nodes[index])
-        {
+        let reached = |node: &Node| node.stalled_until <= self.now && node.core.is_some();
+        let both = reached(&self.nodes[peer]) && reached(&self.nodes[index]);
+        if !self.connected(index, peer) || !both {
             return;
         }
+        let (ours, theirs) = (self.time(index), self.time(peer));
         let question = self.core(index).compare();
         let answer = self.core(peer).answer(&question, theirs).unwrap();
-        if let Some(rest) = self.core(index).take_answer(&answer, ours).unwrap() {
+        if alone {
+            self.core(index).glance(&answer).unwrap();
+        } else if let Some(rest) = self.core(index).take_answer(&answer, ours).unwrap() {
             self.core(peer).answer(&rest, theirs).unwrap();
         }
         self.drain(index);
@@ -353,67 +357,5 @@ impl World {
     fn push(&mut self, at: Duration, happening: Happening) {
         self.number += 1;
         self.queue.push(Reverse((at, self.number, happening)));
-    }
-
-    /// How `observer` sees `node`.
-    pub(crate) fn view(&self, observer: usize, node: usize) -> Option<MemberView> {
-        let core = self.nodes[observer].core.as_ref()?;
-        let name = name(node);
-        core.members().into_iter().find(|view| view.node == name)
-    }
-
-    pub(crate) fn state(&self, observer: usize, node: usize) -> Option<MemberState> {
-        self.view(observer, node).map(|view| view.state)
-    }
-
-    /// Running nodes.
-    pub(crate) fn running(&self) -> Vec<usize> {
-        (0..self.nodes.len())
-            .filter(|index| self.nodes[*index].core.is_some())
-            .collect()
-    }
-
-    /// Whether every running node sees every running node in its present boot alive, and no other alive.
-    pub(crate) fn agreed(&self) -> bool {
-        self.running().into_iter().all(|observer| {
-            let members = self.nodes[observer].core.as_ref().unwrap().members();
-            let alive: BTreeMap<NodeName, u64> = members
-                .into_iter()
-                .filter(|view| view.state == MemberState::Alive)
-                .map(|view| (view.node, view.boot_epoch))
-                .collect();
-            let wanted: BTreeMap<NodeName, u64> = self
-                .running()
-                .into_iter()
-                .map(|index| (name(index), u64::from(self.nodes[index].boot)))
-                .collect();
-            alive == wanted
-        })
-    }
-
-    pub(crate) fn assert_all_alive(&self) {
-        assert!(self.agreed(), "{}", self.picture());
-    }
-
-    /// Changes of one kind since the events were cleared.
-    pub(crate) fn count(&self, change: Change) -> usize {
-        self.events
-            .iter()
-            .filter(|(_, _, event)| event.change == change)
-            .count()
-    }
-
-    /// Who sees whom how, a line an observer.
-    pub(crate) fn picture(&self) -> String {
-        let mut lines = vec![format!("at {:?}", self.now)];
-        for observer in self.running() {
-            let members = self.nodes[observer].core.as_ref().unwrap().members();
-            let line: Vec<String> = members
-                .iter()
-                .map(|view| format!("{}#{}={:?}", view.node, view.boot_epoch, view.state))
-                .collect();
-            lines.push(format!("n{observer}: {}", line.join(" ")));
-        }
-        lines.join("\n")
     }
 }

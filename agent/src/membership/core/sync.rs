@@ -60,12 +60,22 @@ impl Core {
         Ok((!lacks.is_empty()).then(|| Exchange::Tell(lacks).encode()))
     }
 
+    /// Reads a peer's answer while alone: only whether the others know a newer boot of our name. Nobody is taken as living who was
+    /// not heard by UDP, else a node behind a filter would come and go with each exchange.
+    pub fn glance(&mut self, answer: &[u8]) -> Result<(), Malformed> {
+        if let Exchange::Tell(told) = Exchange::decode(answer)? {
+            self.notice_outranked(&told.members);
+        }
+        Ok(())
+    }
+
     /// Takes members and records. What it holds of this node itself foca answers as it would any gossip.
     fn merge(&mut self, told: Portion, now: Now) {
         let room = self
             .settings
             .member_limit
             .saturating_sub(self.swim.iter_membership_state().len());
+        self.notice_outranked(&told.members);
         let mut added = 0;
         let wanted: Vec<Member<MemberId>> = told
             .members

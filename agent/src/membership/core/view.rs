@@ -3,6 +3,7 @@
 use hactl_proto::Timestamp;
 use hactl_proto::member::{MemberState, MemberView};
 use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
 
 use super::{Core, Seed};
 use crate::membership::clock::Now;
@@ -78,15 +79,26 @@ impl Core {
         }
     }
 
-    /// How far each peer's clock is ahead of ours, in milliseconds, by name.
+    /// How far each peer's clock is ahead of ours, in milliseconds, by name; declared nodes that are kept out for their clock
+    /// included.
     pub fn clock_offsets(&self) -> Vec<(NodeName, i64)> {
-        let offsets = self.table.rows().filter_map(|row| {
-            let offset = self.clocks.offset_ms(row.id.node)?;
-            Some((self.name_of(row.id.node), offset))
+        let offsets = self.clocks.peers().filter_map(|peer| {
+            let offset = self.clocks.offset_ms(peer)?;
+            Some((self.name_of(peer), offset))
         });
         let mut offsets: Vec<_> = offsets.collect();
         offsets.sort();
         offsets
+    }
+
+    /// Declared control planes, this node left out: whom to ask over gRPC why nobody is heard by UDP.
+    pub fn oracles(&self) -> Vec<Seed> {
+        let declared = self.settings.declared.iter();
+        declared
+            .filter(|seed| seed.role == NodeRole::ControlPlane)
+            .filter(|seed| seed.node != self.settings.node.node)
+            .cloned()
+            .collect()
     }
 
     /// Members that live now, this node left out: who to exchange states with, and whom to remember over a restart.
