@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use super::Parts;
 use super::bootstrap::Bootstrap;
 use super::gate::Gate;
-use super::gossip::{Gossip, GrpcExchange};
 use super::kubeconfig::Kubeconfig;
 use super::observation::Observation;
 use super::tend::tend;
@@ -32,6 +31,7 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::join::Sponsor;
 use crate::journal::JournalError;
+use crate::membership::grpc::GrpcExchange;
 use crate::membership::{Membership, MembershipError, Start};
 use crate::operation::{Operations, chain};
 use crate::paths::Paths;
@@ -118,7 +118,7 @@ impl<H: Host> Agent<H> {
         let own = SocketAddr::new(node.address, node.spec.policies.agent_port);
         let start = Start::from_bundle(&bundle, node.node.clone(), own);
         let start = start.map_err(MembershipError::from)?;
-        let exchange = GrpcExchange(identity.dialer(Limits::default()));
+        let exchange = GrpcExchange::new(identity.dialer(Limits::default()));
         let membership = Membership::start(start, Arc::clone(&host), &paths, exchange).await?;
         let listener = TcpListener::bind(own).await;
         let listener = listener.map_err(|source| StartError::Listen {
@@ -210,7 +210,7 @@ fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server,
     let duties = Duties {
         observation: Arc::new(Observation(Arc::clone(parts))),
         operations: Arc::new(Gate(parts.operations.clone())),
-        membership: Arc::new(Gossip(parts.membership.clone())),
+        membership: Arc::new(parts.membership.clone()),
         bootstrap: Arc::new(Bootstrap(Arc::clone(parts))),
         sponsor: Arc::new(sponsor),
         enrolment,

@@ -104,7 +104,7 @@ pub struct Core {
     parked_gossip: Option<Timer<MemberId>>,
     sized_for: usize,
     synced: bool,
-    outranked: bool,
+    outranked_told: u64,
     left: bool,
     started_ms: i64,
 }
@@ -147,7 +147,7 @@ impl Core {
             parked_gossip: None,
             sized_for: 0,
             synced: false,
-            outranked: false,
+            outranked_told: 0,
             left: false,
             started_ms: now.wall_ms,
         };
@@ -201,15 +201,13 @@ impl Core {
         let own = self.swim.identity();
         let newer =
             |member: &Member<MemberId>| member.id().node == own.node && member.id().boot > own.boot;
-        if members.iter().any(newer) {
-            self.counters.outranked += 1;
-            self.outranked = true;
-        }
+        self.counters.outranked += u64::from(members.iter().any(newer));
     }
 
     /// Whether others told of a newer boot of our name since the last call.
     pub const fn take_outranked(&mut self) -> bool {
-        std::mem::replace(&mut self.outranked, false)
+        let count = self.counters.outranked;
+        std::mem::replace(&mut self.outranked_told, count) != count
     }
 
     /// Lets every timer fire that is due. Call it after all waiting datagrams were given to [`Core::receive`].
