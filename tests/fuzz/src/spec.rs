@@ -1,5 +1,8 @@
 //! The cluster spec: any file is judged, and what is said about it is fit to be read.
 
+// To panic where a promise is broken is what a target is for.
+#![allow(clippy::expect_used)]
+
 use hactl_cluster_plan::spec::{Accepted, Problem, Refused, Report, read};
 use hactl_proto::finding::Severity;
 use hactl_proto::spec::ClusterSpec;
