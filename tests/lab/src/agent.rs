@@ -22,7 +22,7 @@ const BUNDLE: &str = "etc/hactl/bundle.json";
 /// The folder of the lab that belongs to the operator.
 const OPERATOR: &str = "operator";
 /// What `hactl-controller init` writes into, below that.
-const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 /// The agent's package, below that.
 const PACKAGE: &str = "hactl-agent.deb";
 
@@ -49,7 +49,7 @@ pub(crate) fn prepare(lab: &Lab, options: &Up) -> Result<()> {
         write(&dir.join("cluster.yaml"), spec)?;
         remove(&dir.join(STATE))?;
         program(&own)
-            .args(["init", "cluster.yaml", "--out", STATE])
+            .args(["init", "cluster.yaml", "--state", STATE])
             .dir(&dir)
             .limit(Duration::from_mins(1))
             .run()?;

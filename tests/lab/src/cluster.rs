@@ -40,7 +40,8 @@ fn last_words(lab: &Lab) -> String {
         "--output=cat",
     ];
     let said = machine::inside(lab.place(), &node.name, &argv).and_then(Program::run);
-    format!("{}'s agent: {}", node.name, said.unwrap_or_default().trim())
+    let said = said.unwrap_or_default();
+    format!("{}'s agent: {}", node.name, in_words(said.trim()))
 }
 
 /// Runs kubectl with the rights of the administrator, on the first control plane that is on and has them.
@@ -64,6 +65,15 @@ pub(crate) fn kubectl(lab: &Lab, arguments: &[&str]) -> Result<String> {
     machine::inside(lab.place(), &node.name, &argv)?
         .limit(Duration::from_secs(30))
         .run()
+}
+
+/// A line of the agent's log, which is JSON where no terminal is: the message, and what it observed.
+fn in_words(line: &str) -> String {
+    let Ok(entry) = serde_json::from_str::<Value>(line) else {
+        return line.to_owned();
+    };
+    let words = ["message", "node", "observed"].map(|field| entry[field].as_str());
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn ready(lab: &Lab) -> Result<()> {
@@ -102,4 +112,20 @@ fn has_condition(object: &Value, kind: &str) -> bool {
         .into_iter()
         .flatten()
         .any(|condition| condition["type"] == kind && condition["status"] == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn a_line_of_json_becomes_words() {
+        let line = r#"{"level":"INFO","message":"waiting for the grants","observed":"cp2, cp3"}"#;
+        assert_eq!(in_words(line), "waiting for the grants, cp2, cp3");
+        assert_eq!(
+            in_words("Started hactl-agent.service"),
+            "Started hactl-agent.service"
+        );
+        assert_eq!(in_words(""), "");
+    }
 }

@@ -156,19 +156,19 @@ fn kube_proxy(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()>
 /// etcd from the version's folder where one is there, else Debian's, behind a wrapper that knows the flags of both.
 fn etcd(base: &Base, kubernetes: &Kubernetes, image: &Image) -> Result<()> {
     shell(base, image)?;
-    for name in ["etcd", "etcdctl"] {
+    // The wrapper has the place, but the process must have etcd's own name: whoever looks at ports goes by it.
+    for (name, place) in [
+        ("etcd", "/usr/local/lib/etcd/etcd"),
+        ("etcdctl", "/usr/local/bin/etcdctl"),
+    ] {
         let given = kubernetes.file(name);
         let from = if given.is_file() {
             given
         } else {
             base.parts.join("usr/bin").join(name)
         };
-        image.copy(&from, &format!("/usr/local/bin/{name}"))?;
+        image.copy(&from, place)?;
     }
-    fs::rename(
-        image.at("/usr/local/bin/etcd"),
-        image.at("/usr/local/bin/etcd.real"),
-    )?;
     write_executable(&image.at("/usr/local/bin/etcd"), ETCD)?;
     // Debian's are linked dynamically, against no more than what the C library brings.
     for library in [

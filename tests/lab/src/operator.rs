@@ -21,7 +21,7 @@ pub(crate) fn exec(lab: &Lab, argv: &[String]) -> Result<()> {
         .arg("--")
         .args(argv)
         .env("PATH", format!("{}:{path}", dir.join("bin").display()))
-        .env("HACTL_LAB_OPERATOR", &dir)
+        .env("HACTL_STATE", dir.join(agent::STATE))
         .current_dir(&dir);
     Err(command.exec()).context("failed to enter the operator's namespace")
 }
@@ -34,5 +34,6 @@ pub(crate) fn controller(lab: &Lab, arguments: &[&str]) -> Program {
         .arg("--")
         .arg(dir.join("bin/hactl-controller"))
         .args(arguments)
+        .env("HACTL_STATE", dir.join(agent::STATE))
         .dir(&dir)
 }

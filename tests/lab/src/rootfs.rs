@@ -27,8 +27,8 @@ const PARTS: &str = "etcd-server etcd-client busybox-static";
 /// Raise it when what is done to the base changes.
 const REVISION: &str = "5";
 
-const CGROUPS_UNIT: &str = include_str!("../files/hactl-lab-cgroups.service");
-const CGROUPS_SCRIPT: &str = include_str!("../files/hactl-lab-cgroups");
+const SYS_UNIT: &str = include_str!("../files/hactl-lab-sys.service");
+const SYS_SCRIPT: &str = include_str!("../files/hactl-lab-sys");
 
 /// The root file system of every node, and beside it the parts that images are made of.
 pub(crate) struct Base {
@@ -54,7 +54,7 @@ impl Base {
     /// What it is made from.
     pub(crate) fn key() -> String {
         format!(
-            "{SUITE} {} {PACKAGES} {PARTS} {REVISION}\n{CGROUPS_UNIT}{CGROUPS_SCRIPT}",
+            "{SUITE} {} {PACKAGES} {PARTS} {REVISION}\n{SYS_UNIT}{SYS_SCRIPT}",
             host::mirror()
         )
     }
@@ -107,19 +107,16 @@ fn furnish(root: &Path) -> Result<()> {
             root.join("opt/cni/bin").join(plugin.file_name()),
         )?;
     }
-    write_executable(
-        &root.join("usr/local/sbin/hactl-lab-cgroups"),
-        CGROUPS_SCRIPT,
-    )?;
+    write_executable(&root.join("usr/local/sbin/hactl-lab-sys"), SYS_SCRIPT)?;
     write(
-        &root.join("etc/systemd/system/hactl-lab-cgroups.service"),
-        CGROUPS_UNIT,
+        &root.join("etc/systemd/system/hactl-lab-sys.service"),
+        SYS_UNIT,
     )?;
     let wants = root.join("etc/systemd/system/sysinit.target.wants");
     fs::create_dir_all(&wants)?;
     std::os::unix::fs::symlink(
-        "../hactl-lab-cgroups.service",
-        wants.join("hactl-lab-cgroups.service"),
+        "../hactl-lab-sys.service",
+        wants.join("hactl-lab-sys.service"),
     )?;
     // The host lacks CAP_SYS_RESOURCE: containers with a negative oom_score_adj would not start.
     let file = root.join("etc/containerd/config.toml");

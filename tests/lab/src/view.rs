@@ -47,7 +47,7 @@ fn opinions(lab: &Lab, member: &str) -> Result<Vec<(String, String)>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(members
         .filter(|entry| entry["node"] == member)
-        .flat_map(|entry| entry["opinions"].as_array().into_iter().flatten())
+        .flat_map(|entry| entry["seen"].as_array().into_iter().flatten())
         .map(|opinion| (text(&opinion["observer"]), text(&opinion["state"])))
         .collect())
 }
