@@ -75,7 +75,7 @@ impl<H: Host> Parts<H> {
         let wanted = Requirements::of(&self.operations.node());
         let inspector = self.operations.machine();
         inspector.set_peers(gossip::peer_facts(&self.membership).await);
-        let machine = inspector.inspect(&*self.host, &wanted).await;
+        let machine = inspector.inspect_afresh(&*self.host, &wanted).await;
         let mut findings = check_all(&machine, &wanted, &machine.peers);
         findings.extend(self.first_boot.borrow().findings.iter().cloned());
         findings

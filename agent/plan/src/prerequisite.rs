@@ -7,7 +7,6 @@
 mod cgroup;
 mod clock;
 mod containerd;
-mod digest;
 mod disk;
 mod etcd_disk;
 mod fstab;
@@ -28,7 +27,6 @@ mod tests;
 
 pub use crate::facts::machine::peers::PeerFacts;
 pub use clock::{CLOCK_REFUSE_MS, CLOCK_WARN_MS, median_offset_ms};
-pub use digest::tell;
 pub use identity::{Duplicate, duplicates};
 pub use ports::{PortUse, port_uses};
 pub use programs::{missing_programs, packages_of, program_names};
