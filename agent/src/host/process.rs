@@ -45,6 +45,8 @@ pub(super) async fn run(command: &Command) -> Result<Output, HostError> {
         .args(&command.arguments)
         .env("PATH", PATH)
         .env("LC_ALL", "C")
+        // A child is not to speak to systemd in the daemon's name.
+        .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
