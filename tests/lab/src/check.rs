@@ -18,6 +18,8 @@ use crate::view;
 const DOWN_LIMIT: Duration = Duration::from_secs(30);
 /// How long the API may be away from the endpoint after its holder lost power.
 const ENDPOINT_LIMIT: Duration = Duration::from_mins(1);
+/// A secret of a join must be gone this long after all nodes are Ready.
+const REMOVED_LIMIT: Duration = Duration::from_mins(1);
 const READY_LIMIT: Duration = Duration::from_mins(5);
 /// How often every agent is killed during a first boot, and how long it is let live between.
 const KILLS: u32 = 8;
@@ -25,9 +27,9 @@ const BETWEEN_KILLS: Duration = Duration::from_secs(7);
 /// How long a client knocks while the holder of the endpoint loses power.
 const CLIENT_SECONDS: u64 = 20;
 
-/// A cluster that has just booted itself: one certificate authority, nothing left over from the joins.
+/// A cluster that has just booted itself: one certificate authority, and soon nothing left over from the joins.
 pub(crate) fn whole(lab: &Lab) -> Result<()> {
-    stage("looking at what the first boot left", |_| {
+    stage("looking at what the first boot left", |stage| {
         let authorities: Vec<String> = lab
             .of_role(Role::ControlPlane)
             .map(|node| on(lab, node, &["sha256sum", "/etc/kubernetes/pki/ca.crt"]))
@@ -36,18 +38,22 @@ pub(crate) fn whole(lab: &Lab) -> Result<()> {
             authorities.windows(2).all(|pair| pair[0] == pair[1]),
             "the control planes have different certificate authorities: {authorities:?}"
         );
-        let left = cluster::kubectl(lab, &["get", "secrets", "-n", "kube-system", "-o", "json"])?;
-        let left: Value = serde_json::from_str(&left)?;
-        for secret in left["items"].as_array().into_iter().flatten() {
-            let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-            let token = secret["type"] == "bootstrap.kubernetes.io/token";
-            ensure!(
-                !token && name != "kubeadm-certs",
-                "a join left the secret {name}"
-            );
-        }
-        Ok(())
+        // A node is Ready before its join has come to its end.
+        stage.wait("the joins' secrets to be removed", REMOVED_LIMIT, || {
+            no_join_secrets(lab)
+        })
     })
+}
+
+fn no_join_secrets(lab: &Lab) -> Result<()> {
+    let secrets = cluster::kubectl(lab, &["get", "secrets", "-n", "kube-system", "-o", "json"])?;
+    let secrets: Value = serde_json::from_str(&secrets)?;
+    for secret in secrets["items"].as_array().into_iter().flatten() {
+        let name = secret["metadata"]["name"].as_str().unwrap_or_default();
+        let token = secret["type"] == "bootstrap.kubernetes.io/token";
+        ensure!(!token && name != "kubeadm-certs", "{name} is there");
+    }
+    Ok(())
 }
 
 /// The endpoint's holder loses power under a client, is missed by all, and comes back.
