@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hactl_agent::host::{Answer, Entry, Host, HostError, Question, RealHost, Space};
+use hactl_agent::host::{Answer, Entry, Host, HostError, Question, RealHost, Space, Stamp};
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::etcd::{EtcdAnswer, EtcdCall};
 use hactl_proto::Timestamp;
@@ -123,6 +123,7 @@ impl SimulatedHost {
         let line = command.line();
         self.pass(state, &format!("before {line}"))?;
         let duration = state.lasting(lasts(command));
+        self.lend(state, command);
         let mut run = Run::new(state, self.name.clone(), command.unit.is_some());
         let output = run.program(command)?;
         state.settle();
@@ -141,6 +142,20 @@ impl SimulatedHost {
         }
         self.pass(state, &format!("during {line}"))?;
         Ok((output, duration))
+    }
+
+    /// Programs of the model read the simulated disk: a configuration on the real one is put there for them.
+    fn lend(&self, state: &mut State, command: &Command) {
+        for word in &command.arguments {
+            let path = Path::new(word);
+            if let (Some(_), Ok(bytes), Some(machine)) = (
+                self.real(path),
+                std::fs::read(path),
+                state.machines.get_mut(&self.name),
+            ) {
+                machine.tree.write(path, bytes);
+            }
+        }
     }
 
     /// The result of a transient unit that is there, once it has ended; the unit is gone then.
@@ -260,6 +275,21 @@ impl Host for SimulatedHost {
 
     async fn ask(&self, question: &Question) -> Result<Answer, HostError> {
         self.look(|state| state.answer(&self.name, question)).await
+    }
+
+    async fn stamp(&self, path: &Path) -> Result<Option<Stamp>, HostError> {
+        if let Some(real) = self.real(path) {
+            return real.stamp(path).await;
+        }
+        let found = self
+            .look(|state| state.machine(&self.name).tree.digest(path))
+            .await;
+        Ok(found.map(|(digest, length)| Stamp {
+            modified: i128::from(digest),
+            inode: 0,
+            length,
+            mode: 0o600,
+        }))
     }
 
     async fn space(&self, _path: &Path) -> Result<Space, HostError> {

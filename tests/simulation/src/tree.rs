@@ -34,6 +34,22 @@ impl Tree {
         self.files.keys().any(|file| file.starts_with(path))
     }
 
+    /// A digest of what lies at a path and its length; `None` where nothing does.
+    pub fn digest(&self, path: impl AsRef<Path>) -> Option<(u64, u64)> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let path = path.as_ref();
+        let mut hasher = DefaultHasher::new();
+        let below = self.files.iter().filter(|(file, _)| file.starts_with(path));
+        let mut length = 0;
+        let mut found = false;
+        for (file, bytes) in below {
+            (file, bytes).hash(&mut hasher);
+            length += bytes.len() as u64;
+            found = true;
+        }
+        found.then(|| (hasher.finish(), length))
+    }
+
     /// A folder's entries, sorted.
     pub fn list(&self, path: impl AsRef<Path>) -> Option<Vec<Entry>> {
         let path = path.as_ref();
