@@ -21,7 +21,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// Five agents and the operator who watches them. All of it is in one temporary folder, gone at the end.
 pub(crate) struct Fleet {
-    pub(crate) spec: ClusterSpec,
     pub(crate) operator: Arc<Operator>,
     pub(crate) inquiry: Inquiry,
     world: World,
@@ -60,11 +59,10 @@ impl Fleet {
         let inquiry = Inquiry {
             cluster: operator.cluster(),
             generation: authority.generation(),
-            spec: spec.clone(),
+            spec,
             limit: ANSWER_LIMIT,
         };
         Ok(Self {
-            spec,
             operator: Arc::new(operator),
             inquiry,
             world,

@@ -80,7 +80,7 @@ async fn until(
     }
 }
 
-/// Over when every node is Ready.
+/// Over when every node is ready, every control plane says that it belongs to the cluster, and nothing is under way.
 fn chapter_one(observed: &Observed) -> (bool, String) {
     let view = StatusView::new(observed.clone());
     let ready = view
@@ -88,6 +88,19 @@ fn chapter_one(observed: &Observed) -> (bool, String) {
         .iter()
         .filter(|(_, state)| *state == Readiness::Yes);
     let ready: Vec<&str> = ready.map(|(name, _)| name.as_str()).collect();
+    let busy = observed.nodes.iter().filter(|node| {
+        let operation = node
+            .status
+            .said()
+            .and_then(|status| status.operation.as_ref());
+        operation.is_none_or(|operation| operation.outcome.is_none())
+    });
+    let settled = busy.count() == 0 && ready.len() == observed.nodes.len();
+    let members = match &view.first_boot {
+        FirstBoot::Cluster { members, .. } => members.len(),
+        _ => 0,
+    };
+    let over = settled && members == observed.spec.control_planes.len();
     let standing = match &view.first_boot {
         FirstBoot::Unknown => "the agents start".to_owned(),
         FirstBoot::NotBegun { .. } => "the agents find each other".to_owned(),
@@ -115,7 +128,7 @@ fn chapter_one(observed: &Observed) -> (bool, String) {
         ),
         FirstBoot::Divided { .. } => "DIVIDED".to_owned(),
     };
-    (ready.len() == observed.nodes.len(), standing)
+    (over, standing)
 }
 
 /// Over when every agent that answers has the lost one down.

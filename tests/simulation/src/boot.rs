@@ -43,6 +43,7 @@ impl State {
             for name in &names {
                 self.start_pods(name);
                 self.start_etcd(name);
+                self.restart_etcd(name);
                 self.register(name);
             }
         }
@@ -95,6 +96,21 @@ impl State {
         self.clusters.insert(id, Cluster::new(id, ca, pin, first));
         self.inits.push(name.clone());
         self.write_wal(name, id, member);
+    }
+
+    /// The kubelet starts etcd anew when its manifest has changed.
+    fn restart_etcd(&mut self, name: &NodeName) {
+        let machine = self.machine(name);
+        let manifest = machine.tree.text(layout::ETCD_MANIFEST);
+        let runs = machine.started.is_some() && machine.etcd_data().is_some();
+        let process = match &machine.etcd {
+            _ if !runs || manifest.is_empty() => None,
+            Some((began_with, number)) if *began_with == manifest => Some((manifest, *number)),
+            _ => Some((manifest, self.number())),
+        };
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.etcd = process;
+        }
     }
 
     /// etcd fsyncs what it writes.

@@ -45,6 +45,8 @@ pub struct Machine {
     /// Counts the agent's lives: a task of an earlier one does nothing any more.
     pub(crate) life: u64,
     pub(crate) units: BTreeMap<String, Unit>,
+    /// etcd's process: the manifest that it began with, and its number among all that ever began.
+    pub(crate) etcd: Option<(String, u64)>,
     /// Since when kubelet and manifests are there.
     pub(crate) started: Option<Instant>,
 }
@@ -71,6 +73,7 @@ impl Machine {
             version: version.to_owned(),
             life: 0,
             units: BTreeMap::new(),
+            etcd: None,
             started: None,
         }
     }

@@ -85,7 +85,9 @@ impl<'a> Run<'a> {
             "kubeadm" => self.kubeadm(command)?,
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
-            "ip" | "haproxy" | "keepalived" | "true" | "journalctl" => self.small(command),
+            "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" => {
+                self.small(command)
+            }
             program => {
                 return Ok(Err(HostError::Start {
                     program: program.to_owned(),
