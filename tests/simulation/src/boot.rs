@@ -143,10 +143,13 @@ impl State {
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": { "name": name.as_str(), "labels": Value::Object(labels) },
-            "status": { "nodeInfo": {
-                "machineID": machine_id(name.as_str()),
-                "kubeletVersion": machine.version,
-            } },
+            "status": {
+                "addresses": [{ "type": "InternalIP", "address": machine.address.to_string() }],
+                "nodeInfo": {
+                    "machineID": machine_id(name.as_str()),
+                    "kubeletVersion": machine.version,
+                },
+            },
         });
         if let Some(cluster) = self.clusters.get_mut(&reached)
             && !cluster.objects.contains_key(&key)

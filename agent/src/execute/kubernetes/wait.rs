@@ -84,6 +84,9 @@ pub(super) async fn etcd_restarted<H: Host>(
     cx: &ExecuteContext<H>,
     before: Option<String>,
 ) -> Result<(), StepError> {
+    if before.is_none() {
+        return Ok(());
+    }
     let name = format!(
         "etcd of {} started again with its changed manifest",
         cx.node.node
