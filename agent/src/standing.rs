@@ -64,13 +64,12 @@ impl<H: Host> StandingStore<H> {
         fresh: InstanceId,
     ) -> Result<Self, StandingError> {
         let file = paths.standing();
-        let record = match host.read(&file).await? {
-            Some(bytes) => parse(&bytes, &file)?,
-            None => {
-                let record = Record::new(cluster, node.clone(), fresh);
-                write(&*host, &file, &record).await?;
-                record
-            }
+        let record = if let Some(bytes) = host.read(&file).await? {
+            parse(&bytes, &file)?
+        } else {
+            let record = Record::new(cluster, node.clone(), fresh);
+            write(&*host, &file, &record).await?;
+            record
         };
         if record.cluster != cluster || record.node != node {
             return Err(StandingError::OtherNode {

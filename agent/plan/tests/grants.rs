@@ -149,10 +149,12 @@ fn there_is_a_way_out_for_three_with_an_override() {
 }
 
 /// Makes these moves; gives the state, or the first move that the protocol does not make.
-fn play(model: &Grants, moves: Vec<Move>) -> Result<State, Move> {
+fn play(model: &Grants, moves: Vec<Move>) -> Result<State, Box<Move>> {
     let mut state = model.init_states().remove(0);
     for made in moves {
-        state = model.next_state(&state, made.clone()).ok_or(made)?;
+        state = model
+            .next_state(&state, made.clone())
+            .ok_or_else(|| Box::new(made))?;
     }
     Ok(state)
 }
@@ -189,7 +191,7 @@ fn five_by_majority_do_not_survive_two_voters_replaced_unnoticed() {
 
 /// cp1 made a cluster with cp2 and cp4 and burnt; cp2 and cp4 are cut off, and others have taken their names. An operator
 /// who knows of none of that gives an override.
-fn unaware(mutant: Mutant) -> Result<State, Move> {
+fn unaware(mutant: Mutant) -> Result<State, Box<Move>> {
     let model = Grants::new(Scope {
         mutant,
         ..five(All).unaware()
@@ -222,6 +224,6 @@ fn unaware(mutant: Mutant) -> Result<State, Move> {
 
 #[test]
 fn a_voter_that_forgets_the_roster_is_caught() {
-    assert_eq!(unaware(Mutant::None), Err(Move::Take(4, 0)));
+    assert_eq!(unaware(Mutant::None), Err(Box::new(Move::Take(4, 0))));
     assert_eq!(unaware(Mutant::RosterForgotten).unwrap().serving(), 2);
 }

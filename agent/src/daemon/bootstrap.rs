@@ -56,7 +56,7 @@ impl<H: Host> duties::Bootstrap for Bootstrap<H> {
         let verdict = self.apply(rule).await?;
         match &verdict {
             Ok(grant) => {
-                tracing::info!(candidate = %grant.candidate, epoch = grant.epoch, "granted")
+                tracing::info!(candidate = %grant.candidate, epoch = grant.epoch, "granted");
             }
             Err(refusal) => tracing::warn!(candidate = %request.candidate, %refusal, "no grant"),
         }

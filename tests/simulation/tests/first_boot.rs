@@ -1,5 +1,7 @@
 //! The first boot of three control planes and a worker, by their own drivers, over simulated machines in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+
 mod support;
 
 use hactl_agent::first_boot::Progress;
@@ -238,7 +240,7 @@ fn a_wiped_candidate_is_not_granted_twice_and_an_override_lets_it_begin() {
         );
 
         let instance = |of: u8| InstanceId::from_bytes([of; 16]);
-        let word = Override {
+        let overruling = Override {
             cluster: cluster(),
             spec: spec().bootstrap_hash(),
             epoch: 1,
@@ -255,7 +257,7 @@ fn a_wiped_candidate_is_not_granted_twice_and_an_override_lets_it_begin() {
         };
         for agent in [&reimaged, &cp2, &cp3] {
             let rule = |record: &_| {
-                overrule(record, &spec(), &[], &operator, &word).map(|next| (next, ()))
+                overrule(record, &spec(), &[], &operator, &overruling).map(|next| (next, ()))
             };
             agent.agent.standing.change(rule).await.unwrap().unwrap();
         }

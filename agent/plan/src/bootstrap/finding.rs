@@ -45,7 +45,7 @@ pub fn objection(node: &NodeName, objection: &GrantRefusal) -> Finding {
             "each control plane under the instance that it was first heard by",
             format!(
                 "Make sure that no older machine of the name {node} runs any more and none of its disks will be used. \
-                 Then give every control plane an override that names {node} as lost with instance {shown} in its place."
+                 Then run hactl-controller grant override with --replaced {node} (instance {shown} takes its place)."
             ),
         ),
         GrantRefusal::Foreign { .. } => (
@@ -71,8 +71,8 @@ pub fn objection(node: &NodeName, objection: &GrantRefusal) -> Finding {
             "grant-free",
             "a grant for this instance of this node",
             format!(
-                "If the machine of {} with instance {} will never run again, give every other control plane an override that \
-                 names it as lost. Otherwise let it finish.",
+                "If the machine of {0} with instance {1} will never run again, run hactl-controller grant override with --lost \
+                 {0}, or with --replaced {0} where another has taken its name. Otherwise let it finish.",
                 grant.candidate, grant.instance
             ),
         ),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hactl_agent::api::duties::Sponsor as _;
+use hactl_agent::api::duties::{self, Sponsor as _};
 use hactl_agent::first_boot::peers::{Admitted, PeerError, Peers};
 use hactl_agent::first_boot::{FirstBoot, Progress, here};
 use hactl_agent::join::Sponsor;
@@ -116,7 +116,7 @@ pub(crate) struct Running {
 impl Running {
     /// Waits until what the first boot shows is so; an hour of virtual time is the end.
     pub(crate) async fn until(&mut self, what: impl FnMut(&Progress) -> bool) -> Progress {
-        let limit = Duration::from_mins(60);
+        let limit = Duration::from_hours(1);
         match tokio::time::timeout(limit, self.progress.wait_for(what)).await {
             Ok(Ok(progress)) => return progress.clone(),
             Ok(Err(error)) => panic!("the first boot ended: {error}"),
@@ -227,15 +227,7 @@ impl Peers for Line {
         outcome: Outcome,
     ) -> Result<(), PeerError> {
         let agent = self.to(peer)?;
-        let done = duties_complete(&agent.sponsor, node, outcome).await;
+        let done = duties::Sponsor::complete(&agent.sponsor, node, outcome).await;
         done.map_err(|failure| fault(peer, &format!("{failure:?}")))
     }
-}
-
-async fn duties_complete(
-    sponsor: &Sponsor<SimulatedHost>,
-    node: NodeName,
-    outcome: Outcome,
-) -> Result<(), hactl_agent::api::Failure> {
-    hactl_agent::api::duties::Sponsor::complete(sponsor, node, outcome).await
 }
