@@ -1,5 +1,6 @@
 //! Concerns of one node: what it says of itself, what others say of it, and that it says nothing.
 
+use hactl_proto::Timestamp;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::member::MemberState;
 use hactl_proto::report::Outcome;
@@ -47,10 +48,14 @@ fn unreachable(silence: &Silence, address: &str, port: u16) -> Finding {
         silence.tried_ms / 1000,
         silence.tried_ms % 1000 / 100
     );
-    let what = format!(
-        "{} (tried for {seconds} s at {address}:{port})",
-        silence.reason
-    );
+    let place = format!("{address}:{port}");
+    // Most reasons name the place themselves.
+    let place = if silence.reason.contains(&place) {
+        String::new()
+    } else {
+        format!(" at {place}")
+    };
+    let what = format!("{} (tried for {seconds} s{place})", silence.reason);
     let remedy = "see on the node: systemctl status hactl-agent; journalctl -u hactl-agent";
     finding(
         Severity::Refusal,
@@ -59,6 +64,11 @@ fn unreachable(silence: &Silence, address: &str, port: u16) -> Finding {
         "an answer of its agent",
         remedy,
     )
+}
+
+/// To the second: more tells nobody anything.
+fn second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn belonging(observed: &Observed, status: &NodeStatus) -> Vec<Finding> {
@@ -197,7 +207,7 @@ fn expiry(observed: &Observed, status: &NodeStatus) -> Option<Finding> {
         } else {
             Severity::Warning
         };
-        let what = format!("a Kubernetes certificate ends at {expiry}");
+        let what = format!("a Kubernetes certificate ends at {}", second(expiry));
         let remedy = "renew it on the node: kubeadm certs renew all, then restart the static pods";
         finding(
             severity,
@@ -241,7 +251,7 @@ fn seen_by_others(observed: &Observed, node: &ObservedNode) -> Option<Finding> {
         "{agree} of {} others see it {state}, {} since {}",
         opinions.len(),
         worst.observer,
-        worst.since
+        second(worst.since)
     );
     let remedy = "see who sees whom: `hactl-controller members`";
     Some(finding(
