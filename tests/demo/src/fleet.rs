@@ -48,7 +48,7 @@ impl Fleet {
         let world = World::of(&spec, now);
         world.state().pace = pace;
         let mut running = Vec::new();
-        let token_expires = now + Duration::from_secs(3600);
+        let token_expires = now + Duration::from_hours(1);
         for node in spec.control_planes.iter().chain(&spec.workers) {
             let bundle = authority.bundle(&spec, &node.name, now, token_expires)?;
             let root = folder.path().join(node.name.as_str());
@@ -118,7 +118,7 @@ fn start(world: &World, node: NodeName, root: PathBuf, paths: Paths) -> Result<R
         runtime.block_on(async {
             let life = async {
                 let agent = Agent::start(host, paths).await?;
-                agent.run(std::future::pending()).await?;
+                Box::pin(agent.run(std::future::pending())).await?;
                 Ok(())
             };
             tokio::select! {

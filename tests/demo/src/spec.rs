@@ -1,5 +1,6 @@
 //! The demo's cluster: three control planes and two workers in three zones, each on a loopback address of its own.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use anyhow::Result;
@@ -22,10 +23,10 @@ pub(crate) fn spec(port: u16) -> Result<ClusterSpec> {
         kubernetes: KubernetesSpec {
             version: KubernetesVersion::new(1, 36, 2),
             image_repository: None,
-            api_server_args: Default::default(),
+            api_server_args: BTreeMap::default(),
             api_server_sans: Vec::new(),
-            kubelet: Default::default(),
-            kube_proxy: Default::default(),
+            kubelet: serde_json::Map::default(),
+            kube_proxy: serde_json::Map::default(),
             ignore_preflight_errors: Vec::new(),
         },
         networks: Networks {
