@@ -1,5 +1,6 @@
 //! A cluster for this crate's tests: three control planes and a worker in three zones, managed endpoint.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use hactl_proto::name::{ClusterName, NodeName, ZoneName};
@@ -26,10 +27,10 @@ pub(crate) fn spec() -> ClusterSpec {
         kubernetes: KubernetesSpec {
             version: KubernetesVersion::new(1, 36, 2),
             image_repository: None,
-            api_server_args: Default::default(),
+            api_server_args: BTreeMap::new(),
             api_server_sans: Vec::new(),
-            kubelet: Default::default(),
-            kube_proxy: Default::default(),
+            kubelet: serde_json::Map::new(),
+            kube_proxy: serde_json::Map::new(),
             ignore_preflight_errors: Vec::new(),
         },
         networks: Networks {
@@ -64,7 +65,7 @@ pub(crate) fn spec() -> ClusterSpec {
         policies: Policies {
             grants: GrantPolicy::All,
             init_node: None,
-            prerequisites: Default::default(),
+            prerequisites: BTreeMap::new(),
             agent_port: AGENT_PORT,
             worker_enrolment: true,
         },

@@ -21,7 +21,11 @@ pub async fn soonest_end<H: Host>(host: &H) -> Option<Timestamp> {
     for folder in FOLDERS {
         let entries = host.list(Path::new(folder)).await.ok().flatten();
         for entry in entries.unwrap_or_default() {
-            if entry.name.ends_with(".crt") {
+            // kubeadm's own names, always in lower case.
+            if Path::new(&entry.name)
+                .extension()
+                .is_some_and(|end| end == "crt")
+            {
                 files.push(format!("{folder}/{}", entry.name));
             }
         }
