@@ -189,7 +189,10 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
     async fn here(&mut self) -> Here {
         let node = self.operations.node();
         let lying = here::read(&*self.host, &node, &self.paths).await;
-        if !self.prepared && !lying.healthy {
+        if lying.healthy {
+            // A node whose Kubernetes serves is fit enough to go on after a restart; drift is the health digest's matter.
+            self.prepared = true;
+        } else if !self.prepared {
             let facts = inspect(&*self.host, &node, &self.paths, self.operations.machine()).await;
             let planned = plan(&self.instruction(Order::Prepare), &node, &facts);
             self.prepared = planned.is_ok_and(|plan| plan.steps.is_empty());
