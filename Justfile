@@ -45,6 +45,10 @@ lab-check:
 bench:
     cargo run --quiet -p hactl-lab -- bench
 
+# What the agents of the lab that is up cost, and every false alarm, for MINUTES (root; `just lab up --nodes cp1,cp2,cp3,w1,w2` before).
+watch MINUTES="60":
+    cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
+
 # Feed random bytes to every parser of outside input, for SECONDS each.
 fuzz SECONDS="60":
     tests/fuzz/run {{SECONDS}}

@@ -88,8 +88,9 @@ pub fn main() -> ExitCode {
     // One thread for all but gossip: the agent waits nearly always, and each thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
-        .thread_keep_alive(Duration::from_secs(2))
+        .max_blocking_threads(2)
+        // Longer than between two looks at the node: making threads anew each time was a third of what an idle agent cost.
+        .thread_keep_alive(Duration::from_secs(30))
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

@@ -12,6 +12,7 @@ use crate::cache::{name_of, remove, write};
 use crate::cli::Up;
 use crate::disk;
 use crate::lab::{Lab, Node};
+use crate::machine;
 use crate::program::program;
 use crate::progress::stage;
 use crate::rootfs;
@@ -74,6 +75,22 @@ pub(crate) fn install(lab: &Lab, node: &Node) -> Result<()> {
     let folder = place.parent().unwrap_or(&root);
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     Ok(())
+}
+
+/// Installs the package again on a node that is on: to dpkg an upgrade, whatever the agent is doing just then.
+pub(crate) fn install_again(lab: &Lab, node: &Node) -> Result<()> {
+    let there = disk::root(lab.place(), &node.name)
+        .join("root")
+        .join(PACKAGE);
+    fs::copy(operator_folder(lab).join(PACKAGE), there)?;
+    let argv = ["dpkg", "--install", &format!("/root/{PACKAGE}")];
+    let run = machine::inside(lab.place(), &node.name, &argv)?.run();
+    run.map(|_| ()).with_context(|| {
+        format!(
+            "failed to install the agent's package again on {}",
+            node.name
+        )
+    })
 }
 
 /// The one file that is called after the node.

@@ -17,7 +17,9 @@ use crate::power;
 use crate::progress::stage;
 
 /// How long the idle agents are looked at.
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE: Duration = Duration::from_mins(2);
+/// How long after all is Ready a cluster still has to do with its first boot.
+const SETTLE: Duration = Duration::from_secs(45);
 /// Unit of the processor times in /proc, a second's share. Linux shows it to programs as 100 on every architecture.
 const TICKS_A_SECOND: f64 = 100.0;
 
@@ -64,9 +66,18 @@ pub(crate) fn endpoint_gap(lab: &Lab, whose: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the agents cost when the cluster is idle.
+/// What the agents cost in a cluster that just boots no more.
 pub(crate) fn idle(lab: &Lab) -> Result<()> {
-    let costs = stage("watching the idle agents", |_| {
+    stage("letting the cluster settle", |_| {
+        thread::sleep(SETTLE);
+        Ok(())
+    })?;
+    costs(lab, IDLE)
+}
+
+/// What the agents cost in that time.
+pub(crate) fn costs(lab: &Lab, time: Duration) -> Result<()> {
+    let costs = stage("watching the agents", |_| {
         gossip::count(lab)?;
         let before: Vec<u64> = lab
             .nodes
@@ -74,7 +85,7 @@ pub(crate) fn idle(lab: &Lab) -> Result<()> {
             .map(|node| ticks(lab, node))
             .collect::<Result<_>>()?;
         let start = Instant::now();
-        thread::sleep(IDLE);
+        thread::sleep(time);
         let seconds = start.elapsed().as_secs_f64();
         let bytes = gossip::counted(lab)?;
         let nodes = lab.nodes.iter().zip(before);
@@ -90,7 +101,7 @@ pub(crate) fn idle(lab: &Lab) -> Result<()> {
     } in costs
     {
         println!(
-            "idle agent of {node}: {:.1} MiB resident, {processor_percent:.2} % of a core, {gossip_bytes_a_second:.0} bytes of gossip a second",
+            "agent of {node}: {:.1} MiB resident, {processor_percent:.2} % of a core, {gossip_bytes_a_second:.0} bytes of gossip a second",
             f64::from(u32::try_from(resident_kib)?) / 1024.0
         );
     }
@@ -122,7 +133,7 @@ fn cost(
     })
 }
 
-/// Processor time of the node's agent so far, in ticks.
+/// Processor time of the node's agent so far, in ticks; that of threads that are gone is in it.
 fn ticks(lab: &Lab, node: &Node) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", agent(lab, node)?))?;
     // The name in parentheses may hold blanks; utime and stime are the 12th and 13th fields after it.

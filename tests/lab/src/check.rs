@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::agent;
 use crate::cluster;
 use crate::lab::{ENDPOINT_ADDRESS, Lab, Node, Role};
 use crate::machine;
@@ -26,6 +27,33 @@ const KILLS: u32 = 8;
 const BETWEEN_KILLS: Duration = Duration::from_secs(7);
 /// How long a client knocks while the holder of the endpoint loses power.
 const CLIENT_SECONDS: u64 = 20;
+
+/// The cases so far; how many passed is said when it goes.
+#[derive(Default)]
+pub(crate) struct Cases {
+    passed: u32,
+    failed: u32,
+}
+
+impl Cases {
+    /// Runs a case by its name.
+    pub(crate) fn case<T>(&mut self, name: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        let result = run();
+        let (count, word) = match &result {
+            Ok(_) => (&mut self.passed, "ok"),
+            Err(_) => (&mut self.failed, "FAILED"),
+        };
+        *count += 1;
+        println!("lab: {name} ... {word}");
+        result.with_context(|| name.to_owned())
+    }
+}
+
+impl Drop for Cases {
+    fn drop(&mut self) {
+        println!("lab: {} passed, {} failed", self.passed, self.failed);
+    }
+}
 
 /// A cluster that has just booted itself: one certificate authority, and soon nothing left over from the joins.
 pub(crate) fn whole(lab: &Lab) -> Result<()> {
@@ -89,7 +117,7 @@ pub(crate) fn power_loss(lab: &Lab, on_again: impl Fn(&str) -> Result<()>) -> Re
     )
 }
 
-/// Kills every agent again and again while they make the cluster.
+/// Kills every agent again and again while they make the cluster; one time its package is installed over itself instead.
 pub(crate) fn kill_agents(lab: &Lab) -> Result<()> {
     stage(
         &format!("killing every agent {KILLS} times"),
@@ -99,6 +127,10 @@ pub(crate) fn kill_agents(lab: &Lab) -> Result<()> {
                 thread::sleep((BETWEEN_KILLS * round).saturating_sub(start.elapsed()));
                 for node in &lab.nodes {
                     stage.detail(format!("round {round}, {}", node.name));
+                    if round == KILLS / 2 {
+                        agent::install_again(lab, node)?;
+                        continue;
+                    }
                     let kill = [
                         "systemctl",
                         "kill",

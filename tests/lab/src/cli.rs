@@ -98,6 +98,12 @@ pub(crate) enum Verb {
     Check(Up),
     /// hactl and the same by hand, measured in one run
     Bench(Up),
+    /// Watch a cluster that nothing is done to: what its agents cost, and every alarm that they raise
+    Watch {
+        /// For so many minutes
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
     /// Wait until every node is Ready
     Wait {
         /// Give up after so many seconds

@@ -38,6 +38,7 @@ mod tally;
 mod trust_anyone;
 mod upgrade;
 mod view;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -102,35 +103,49 @@ fn up(cache: &Cache, place: Place, options: &Up) -> Result<(Lab, Duration)> {
     Ok((lab, start.elapsed()))
 }
 
-fn bench(cache: &Cache, place: &Place, options: Up) -> Result<()> {
+/// A first boot and the same by hand, beside each other; then what the agents of five nodes cost.
+fn bench(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
     let (lab, hactl) = up(cache, place.clone(), &options)?;
-    bench::idle(&lab)?;
     bench::endpoint_gap(&lab, "hactl")?;
-    let without_hactl = Up {
-        bare: true,
-        ..options
-    };
-    let (lab, _) = up(cache, place.clone(), &without_hactl)?;
+    options.bare = true;
+    let (lab, _) = up(cache, place.clone(), &options)?;
     let by_hand = by_hand::make(&lab)?;
     bench::endpoint_gap(&lab, "hand")?;
     bench::first_boot(hactl, &by_hand);
+    options.bare = false;
+    options.nodes = ["cp1", "cp2", "cp3", "w1", "w2"]
+        .map(str::to_owned)
+        .to_vec();
+    let (lab, _) = up(cache, place.clone(), &options)?;
+    bench::idle(&lab)?;
     power::clear(place)
 }
 
 /// A first boot and a loss of power in its cluster, then a first boot under agents that get killed.
-fn check(cache: &Cache, place: &Place, options: Up) -> Result<()> {
-    let (lab, _) = up(cache, place.clone(), &options)?;
-    check::whole(&lab)?;
-    check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()]))?;
-    let without_waiting = Up {
-        no_wait: true,
-        ..options
-    };
-    let (lab, _) = up(cache, place.clone(), &without_waiting)?;
-    check::kill_agents(&lab)?;
-    cluster::wait_ready(&lab, FIRST_BOOT_LIMIT)?;
-    check::whole(&lab)?;
-    say("the lab's check has passed");
+fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
+    let mut cases = check::Cases::default();
+    let lab = cases.case(
+        "a first boot ends with every node Ready and nothing left of the joins",
+        || {
+            let (lab, _) = up(cache, place.clone(), &options)?;
+            check::whole(&lab)?;
+            Ok(lab)
+        },
+    )?;
+    cases.case(
+        "the endpoint's holder loses power, is missed by all, comes back",
+        || check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()])),
+    )?;
+    options.no_wait = true;
+    cases.case(
+        "a first boot under agents that get killed and a package that is installed again",
+        || {
+            let (lab, _) = up(cache, place.clone(), &options)?;
+            check::kill_agents(&lab)?;
+            cluster::wait_ready(&lab, FIRST_BOOT_LIMIT)?;
+            check::whole(&lab)
+        },
+    )?;
     power::clear(place)
 }
 
@@ -161,6 +176,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
         Verb::Logs { node, unit, follow } => status::logs(lab, &node, unit.as_deref(), follow),
         Verb::Wipe { nodes } => power::wipe(cache, lab, &nodes, |node| agent::install(lab, node)),
         Verb::ByHand => by_hand::make(lab).map(|taken| taken.print()),
+        Verb::Watch { minutes } => watch::run(lab, Duration::from_mins(minutes)),
         Verb::Wait { limit } => cluster::wait_ready(lab, Duration::from_secs(limit)),
         Verb::Client(options) => client::run(lab, &options),
     }
