@@ -189,10 +189,8 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
     async fn here(&mut self) -> Here {
         let node = self.operations.node();
         let lying = here::read(&*self.host, &node, &self.paths).await;
-        if lying.healthy {
-            // A node whose Kubernetes serves is fit enough to go on after a restart; drift is the health digest's matter.
-            self.prepared = true;
-        } else if !self.prepared {
+        // Nobody asks for it where Kubernetes serves: drift is mended once the node is settled.
+        if !self.prepared && !lying.healthy {
             let facts = inspect(&*self.host, &node, &self.paths, self.operations.machine()).await;
             let planned = plan(&self.instruction(Order::Prepare), &node, &facts);
             self.prepared = planned.is_ok_and(|plan| plan.steps.is_empty());

@@ -17,6 +17,7 @@ use crate::endpoint::{self, Verification};
 use crate::facts::Facts;
 use crate::preflight::preflight;
 use crate::step::Step;
+use crate::step::kubernetes::KubernetesStep;
 
 /// Who this node is, and the spec that it holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,6 @@ pub fn plan(
     context: &NodeContext,
     facts: &Facts,
 ) -> Result<Plan, Refusal> {
-    let mut findings = preflight(instruction, context, facts);
     let kubernetes = match &instruction.order {
         Order::Prepare => Ok(Vec::new()),
         Order::Init => init::init(instruction, context, &facts.kubernetes),
@@ -63,6 +63,10 @@ pub fn plan(
         Order::JoinWorker(_) => join::join_worker(instruction, context, &facts.kubernetes),
         Order::Clean => clean::clean(instruction, context, &facts.kubernetes),
     };
+    let mut findings = Vec::new();
+    if kubernetes.as_ref().map_or(true, |steps| begins(steps)) {
+        findings.extend(preflight(instruction, context, facts));
+    }
     let kubernetes = kubernetes.unwrap_or_else(|refusal| {
         findings.extend(refusal.findings);
         Vec::new()
@@ -80,6 +84,14 @@ pub fn plan(
     }
     steps.extend(kubernetes.into_iter().map(Step::Kubernetes));
     Ok(Plan { steps })
+}
+
+/// Whether kubeadm is yet to begin. Where it is through, the node's drift holds nothing up: its Kubernetes serves, and what is
+/// left is better done than not.
+fn begins(steps: &[KubernetesStep]) -> bool {
+    steps
+        .iter()
+        .any(|step| matches!(step, KubernetesStep::Preflight(_)))
 }
 
 /// This node's part of the endpoint. Once the cluster's CA is here, back ends are verified with it.

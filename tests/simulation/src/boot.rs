@@ -92,6 +92,7 @@ impl State {
             id: member,
             name: name.to_string(),
             address,
+            learner: false,
         };
         self.clusters.insert(id, Cluster::new(id, ca, pin, first));
         self.inits.push(name.clone());

@@ -30,6 +30,8 @@ pub struct Member {
     pub name: String,
     /// The machine's address.
     pub address: IpAddr,
+    /// Whether it only listens: it has no vote until kubeadm promotes it.
+    pub learner: bool,
 }
 
 impl Cluster {

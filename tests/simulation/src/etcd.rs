@@ -30,15 +30,16 @@ impl State {
             .member_running(machine)
             .ok_or_else(|| refuse("connection refused"))?;
         let quorum = self.has_quorum(cluster);
-        let (id, member) = (cluster.id, member.id);
+        let (id, learner, member) = (cluster.id, member.learner, member.id);
         match call.request {
             EtcdRequest::Status => Ok(EtcdAnswer::Status(MemberStatus {
                 member: MemberId(member),
                 version: "3.5.30".to_owned(),
                 leader: quorum.then(|| MemberId(cluster.members[0].id)),
                 errors: Vec::new(),
-                learner: false,
+                learner,
             })),
+            _ if learner => Err(refuse("etcdserver: rpc not supported for learner")),
             EtcdRequest::Alarms => Ok(EtcdAnswer::Alarms(Vec::new())),
             _ if !quorum => Err(refuse("etcdserver: request timed out")),
             EtcdRequest::Members => Ok(EtcdAnswer::Members(list(cluster, member))),
@@ -77,6 +78,6 @@ fn shown(member: &Member) -> EtcdMember {
         } else {
             vec![client]
         },
-        learner: false,
+        learner: member.learner,
     }
 }

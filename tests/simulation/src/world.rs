@@ -206,9 +206,10 @@ impl State {
         Some((cluster, member))
     }
 
-    /// Whether more than half of the members run.
+    /// Whether more than half of the voters run.
     pub fn has_quorum(&self, cluster: &Cluster) -> bool {
-        let running = cluster.members.iter().filter(|member| {
+        let voters = || cluster.members.iter().filter(|member| !member.learner);
+        let running = voters().filter(|member| {
             self.at(member.address).is_some_and(|(_, machine)| {
                 !machine.isolated
                     && self
@@ -216,7 +217,7 @@ impl State {
                         .is_some_and(|(_, found)| found.id == member.id)
             })
         });
-        running.count() > cluster.members.len() / 2
+        running.count() > voters().count() / 2
     }
 
     /// The cluster that this machine's own API server serves now.
@@ -224,7 +225,10 @@ impl State {
         let up = machine
             .tree
             .exists("/etc/kubernetes/manifests/kube-apiserver.yaml");
-        let (cluster, _) = self.member_running(machine).filter(|_| up)?;
+        // A learner answers no reads that have to be current: the API server beside it is not ready.
+        let (cluster, _) = self
+            .member_running(machine)
+            .filter(|(_, member)| up && !member.learner)?;
         self.has_quorum(cluster).then_some(cluster)
     }
 

@@ -269,6 +269,44 @@ fn a_wiped_candidate_is_not_granted_twice_and_an_override_lets_it_begin() {
 }
 
 #[test]
+fn another_candidate_inits_where_an_override_names_it() {
+    let world = world();
+    life(&world, async {
+        let town = Town::default();
+        // cp1 burnt before anybody heard of it.
+        let mut cp2 = town.start(&world, "cp2", 2).await;
+        let mut cp3 = town.start(&world, "cp3", 3).await;
+        cp2.until(|progress| waits(progress).starts_with("cp1 to initialise"))
+            .await;
+        let overruling = Override {
+            cluster: cluster(),
+            spec: spec().bootstrap_hash(),
+            epoch: 1,
+            candidate: name("cp2"),
+            roster: [(2, 2), (3, 3)]
+                .map(|(n, of)| (name(&format!("cp{n}")), InstanceId::from_bytes([of; 16])))
+                .into(),
+            lost: [(name("cp1"), [].into())].into(),
+            reason: "cp1 burned".to_owned(),
+        };
+        let operator = Caller {
+            node: None,
+            role: CallerRole::Operator,
+        };
+        for agent in [&cp2, &cp3] {
+            let rule = |record: &_| {
+                overrule(record, &spec(), &[], &operator, &overruling).map(|next| (next, ()))
+            };
+            agent.agent.standing.change(rule).await.unwrap().unwrap();
+        }
+        for agent in [&mut cp2, &mut cp3] {
+            agent.settled().await;
+        }
+    });
+    assert_eq!(world.state().inits, [name("cp2")]);
+}
+
+#[test]
 fn a_damaged_record_is_not_a_fresh_one() {
     let world = world();
     life(&world, async {

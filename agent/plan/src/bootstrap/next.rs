@@ -213,10 +213,15 @@ fn initialising(situation: &Situation<'_>) -> Next {
     if !contrary.is_empty() {
         return Next::Refuse { findings: contrary };
     }
-    if situation.here.prepared {
-        Next::Init(record.clone())
-    } else {
-        Next::Prepare
+    match &situation.here.holding {
+        // kubeadm was through: what is left is not its matter, and no prerequisite of a beginning holds it up.
+        Holding::Complete { healthy: true, .. } => Next::Init(record.clone()),
+        // It may still come up, and is not begun anew meanwhile.
+        Holding::Complete {
+            grace_over: false, ..
+        } => Next::AwaitHealth,
+        _ if situation.here.prepared => Next::Init(record.clone()),
+        _ => Next::Prepare,
     }
 }
 

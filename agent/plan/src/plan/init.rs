@@ -1,6 +1,7 @@
 //! The plan of `kubeadm init`: fresh, or going on from what an interrupted one left.
 //!
-//! Whether this node may init at all is decided by the grants (`bootstrap`), before this order exists.
+//! Whether this node may init at all is decided by the grants (`bootstrap`), before this order exists: the spec's candidate may, or
+//! the one that an override names. Nobody else can give the order (`api`).
 
 use hactl_proto::instruction::Instruction;
 use hactl_proto::role::NodeRole;
@@ -31,16 +32,6 @@ pub fn init(
     let mut findings = against(node, facts);
     findings.extend(wrong_role(node, NodeRole::ControlPlane));
     findings.extend(foreign_run(instruction, facts, &KUBEADM));
-    let named = node.spec.candidate();
-    if named != Some(&node.node) {
-        let wanted = named.map_or("nobody", |name| name.as_str());
-        findings.push(refusal(
-            "candidate",
-            format!("this is {}", node.node),
-            format!("{wanted}, the spec's candidate"),
-            "Let the candidate init; the others join.",
-        ));
-    }
     // A marker says that a member was complete here, so others may have joined it: another init would be a second cluster.
     let complete = !matches!(facts.marker, Known::Is(None));
     if stacked(node) && complete && !facts.member_votes() {

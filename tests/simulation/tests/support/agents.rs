@@ -129,6 +129,12 @@ impl Running {
         self.until(|progress| progress.settled).await;
     }
 
+    /// The caller bounds it.
+    pub(crate) async fn settled_however_long(&mut self) {
+        let ended = self.progress.wait_for(|progress| progress.settled).await;
+        ended.unwrap();
+    }
+
     pub(crate) async fn record(&self) -> Record {
         self.agent.standing.record().await
     }

@@ -97,6 +97,28 @@ fn a_half_done_init_goes_on_though_everyone_is_silent() {
 }
 
 #[test]
+fn a_complete_init_goes_on_on_an_unprepared_node_and_is_not_begun_anew_while_it_comes_up() {
+    let begun = Record {
+        stage: Stage::Initialising(candidate_grant(&request())),
+        ..record(1)
+    };
+    let unprepared = |holding| {
+        let here = Here {
+            prepared: false,
+            holding,
+            endpoint_answers: false,
+        };
+        step_here(&begun, CP, &here, &[])
+    };
+    let goes_on = Next::Init(begun.clone());
+    assert_eq!(unprepared(complete("aa", true, false)), goes_on);
+    assert_eq!(unprepared(complete("aa", true, true)), goes_on);
+    assert_eq!(unprepared(complete("aa", false, false)), Next::AwaitHealth);
+    assert_eq!(unprepared(complete("aa", false, true)), Next::Prepare);
+    assert_eq!(unprepared(partial()), Next::Prepare);
+}
+
+#[test]
 fn a_half_done_join_is_cleaned_and_joined_through_a_member_that_serves() {
     let serving = member(1, "aa", true).answer(&all(), &[], true);
     let joiner = member(2, "aa", false);

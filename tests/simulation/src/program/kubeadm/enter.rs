@@ -139,10 +139,12 @@ impl Run<'_> {
         self.serve_now();
         self.state.settle();
         self.place("join: the member has started")?;
+        self.promote(cluster_id);
+        self.place("join: the member votes")?;
         self.join_phase(&["control-plane-join", "mark-control-plane"])
     }
 
-    /// Adds this machine's member, as kubeadm does once every other member answers.
+    /// Adds this machine's member as a learner, as kubeadm does from 1.29 on once every other member answers.
     fn add_member(&mut self, cluster: u64) -> Result<Option<Output>, Interrupted> {
         let address = self.machine().address;
         let id = self.state.number();
@@ -167,10 +169,21 @@ impl Run<'_> {
                 id,
                 name: String::new(),
                 address,
+                learner: true,
             });
         }
         self.place("join: the member is added")?;
         Ok(None)
+    }
+
+    /// The learner gets its vote.
+    fn promote(&mut self, cluster: u64) {
+        let address = self.machine().address;
+        let members = self.state.clusters.get_mut(&cluster);
+        let mut members = members.into_iter().flat_map(|found| &mut found.members);
+        if let Some(member) = members.find(|member| member.address == address) {
+            member.learner = false;
+        }
     }
 
     fn certificates(&mut self, certificate: &str) -> Result<(), Interrupted> {
