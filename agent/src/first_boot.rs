@@ -11,8 +11,18 @@ pub mod grpc;
 mod hearing;
 /// What lies on this node.
 pub mod here;
+/// The joining side.
+mod join;
 /// Calls to other control planes.
 pub mod peers;
+/// Between two rounds.
+mod rest;
+/// The end of it.
+mod settle;
+/// What it shows of itself.
+mod show;
+
+pub use show::Progress;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +30,10 @@ use std::time::Duration;
 use hactl_node_plan::bootstrap::next::{Here, Situation, next};
 use hactl_node_plan::bootstrap::record::Stage;
 use hactl_node_plan::bootstrap::voter;
+use hactl_node_plan::plan::left::{Left, left};
 use hactl_node_plan::plan::plan;
 use hactl_proto::Timestamp;
-use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
-use hactl_proto::report::Waiting;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::DeclaredNode;
 use tokio::sync::watch;
@@ -45,23 +54,8 @@ const GRACE: Duration = Duration::from_mins(10);
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two rounds when the node is settled: what is looked for then is lost data.
 const SETTLED_ROUND: Duration = Duration::from_secs(30);
-/// So long a worker asks about every second and a half for a member to join through; then ever less often.
-const WORKER_SOON: Duration = Duration::from_mins(4);
-/// The longest that a worker waits between two questions, but for its own spread.
-const WORKER_SLOW: Duration = Duration::from_secs(10);
-/// After an operation that failed, at first; doubled up to [`SETTLED_ROUND`].
-const AFTER_FAILURE: Duration = Duration::from_secs(4);
-
-/// What the first boot shows of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// What is awaited, and since when; `None`: an operation runs, or all is done.
-    pub waiting: Option<Waiting>,
-    /// What stands against going on.
-    pub findings: Vec<Finding>,
-    /// Whether the node is settled in its cluster.
-    pub settled: bool,
-}
+/// Look again at once: something changed.
+const AT_ONCE: Duration = Duration::ZERO;
 
 /// The first boot of this node.
 pub struct FirstBoot<H, P> {
@@ -195,6 +189,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             let planned = plan(&self.instruction(Order::Prepare), &node, &facts);
             self.prepared = planned.is_ok_and(|plan| plan.steps.is_empty());
         }
+        let left = self.left(&lying).await;
         let now = self.host.now();
         if !lying.complete {
             self.complete_since = None;
@@ -211,7 +206,19 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             prepared: self.prepared,
             holding: lying.holding(grace_over),
             endpoint_answers,
+            left,
         }
+    }
+
+    /// What is left of a join that an earlier life of the agent began. Asked only there: it runs kubectl.
+    async fn left(&self, lying: &here::Lying) -> Left {
+        let stage = self.standing.record().await.stage;
+        if !lying.healthy || !matches!(stage, Stage::Member { settled: false, .. }) {
+            return Left::Nothing;
+        }
+        let node = self.operations.node();
+        let facts = inspect(&*self.host, &node, &self.paths, self.operations.machine()).await;
+        left(&node, &facts)
     }
 
     /// An instruction of this node to itself.
@@ -222,28 +229,5 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             fence: None,
             order,
         }
-    }
-
-    /// Says what is awaited; in the log when it changes.
-    pub(super) fn say(&self, condition: &str, observed: &str) {
-        self.progress.send_if_modified(|progress| {
-            progress.findings.clear();
-            match &mut progress.waiting {
-                Some(waiting) if waiting.condition == condition => {
-                    let changed = waiting.observed != observed;
-                    observed.clone_into(&mut waiting.observed);
-                    changed
-                }
-                waiting => {
-                    tracing::info!(observed, "waiting for {condition}");
-                    *waiting = Some(Waiting {
-                        condition: condition.to_owned(),
-                        since: self.host.now(),
-                        observed: observed.to_owned(),
-                    });
-                    true
-                }
-            }
-        });
     }
 }

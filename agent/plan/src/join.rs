@@ -31,6 +31,8 @@ pub enum MemberAction {
     Remove(MemberId),
     /// It has one that votes and is well: an earlier join got that far, and goes on.
     Keep(MemberId),
+    /// etcd is not on the control planes: nothing of it is the joiner's.
+    Elsewhere,
 }
 
 /// What is done about the joiner's own Node before it joins.
@@ -168,8 +170,8 @@ pub fn node_action(
             "Two machines have one name: rename one of them, or delete the Node if its machine is gone.",
         ));
     }
-    let begun = matches!(member, MemberAction::Keep(_))
-        || (applicant.role == NodeRole::Worker && node.ready);
+    let serves = applicant.role == NodeRole::Worker || member == MemberAction::Elsewhere;
+    let begun = matches!(member, MemberAction::Keep(_)) || (serves && node.ready);
     Ok(if begun {
         NodeAction::Leave
     } else {

@@ -4,6 +4,7 @@ pub mod clean;
 pub mod init;
 pub mod join;
 pub mod kubernetes;
+pub mod left;
 pub mod prepare;
 
 use hactl_proto::finding::Finding;

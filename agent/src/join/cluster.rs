@@ -1,6 +1,7 @@
 //! The cluster as a member reads and changes it for a join: kubectl at this node's own API server.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::facts::Known;
@@ -8,13 +9,18 @@ use hactl_node_plan::join::lease::{self, Lease};
 use hactl_node_plan::kubeadm::kubectl::Kubectl;
 use hactl_node_plan::kubeadm::output::{
     self, Conflict, ListedToken, NodeObject, config_map, conflict, last_line, listed_tokens,
+    transient,
 };
 use hactl_proto::name::NodeName;
 
 use super::JoinError;
-use crate::host::Host;
+use crate::host::{Host, HostError};
 
 const NAMESPACE: &str = "kube-system";
+/// Tries of a command that the API did not answer, or put off.
+const ATTEMPTS: u32 = 5;
+/// After the first of them; doubled after each. In all they are shorter than the lease.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// kubectl on this member.
 pub(super) struct Cluster<'a, H> {
@@ -30,9 +36,34 @@ impl<'a, H: Host> Cluster<'a, H> {
         }
     }
 
+    /// Runs a command; where the API server is away for a moment, a few times. Each command here may be repeated: what a lost answer
+    /// had done already is a conflict that is looked at, or a token that goes with the others of its joiner.
+    async fn ask(&self, command: &Command) -> Result<Output, HostError> {
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1..ATTEMPTS {
+            let reason = match self.host.run(command).await {
+                Ok(output) => match transient(&output) {
+                    Some(reason) => reason,
+                    None => return Ok(output),
+                },
+                Err(error @ HostError::Limit { .. }) => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            tracing::info!(
+                attempt,
+                reason,
+                "the API did not do {}; again in {pause:?}",
+                command.line()
+            );
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.host.run(command).await
+    }
+
     /// Runs a command that has to succeed.
     pub(super) async fn run(&self, command: &Command) -> Result<Output, JoinError> {
-        let output = self.host.run(command).await?;
+        let output = self.ask(command).await?;
         if output.success() {
             return Ok(output);
         }
@@ -80,7 +111,7 @@ impl<'a, H: Host> Cluster<'a, H> {
 
     /// A Node.
     pub(super) async fn node(&self, name: &NodeName) -> Known<Option<NodeObject>> {
-        match self.host.run(&self.kubectl.node(name)).await {
+        match self.ask(&self.kubectl.node(name)).await {
             Ok(answer) => output::object(&answer, output::node),
             Err(error) => Known::Unknown(error.to_string()),
         }
@@ -95,7 +126,7 @@ impl<'a, H: Host> Cluster<'a, H> {
     /// The lease, if there is one.
     pub(super) async fn lease(&self) -> Result<Option<Lease>, JoinError> {
         let command = self.kubectl.object(lease::NAMESPACE, "lease", lease::NAME);
-        let output = self.host.run(&command).await?;
+        let output = self.ask(&command).await?;
         match output::object(&output, lease::read) {
             Known::Is(lease) => Ok(lease),
             Known::Unknown(observed) => Err(JoinError::State {
@@ -116,7 +147,7 @@ impl<'a, H: Host> Cluster<'a, H> {
     }
 
     async fn written(&self, command: &Command) -> Result<bool, JoinError> {
-        let output = self.host.run(command).await?;
+        let output = self.ask(command).await?;
         match conflict(&output) {
             None => Ok(true),
             Some(Conflict::Lost) => Ok(false),

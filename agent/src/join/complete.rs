@@ -35,13 +35,19 @@ impl<H: Host> Sponsor<H> {
         } else {
             Ok(())
         };
-        self.clean_up(joiner).await?;
+        let cleaned = self.clean_up(joiner).await;
+        if cleaned.is_err() {
+            // Not renewed any more it runs out within a minute: the next joiner, or the sweep, removes what is left.
+            self.stop_renewing(joiner);
+        }
+        cleaned?;
         verified
     }
 
     /// Removes what was minted for a joiner that will not say how it went. What can't be removed now is by the next sweep.
     pub(super) async fn abandon(&self, joiner: &NodeName) {
         if let Err(error) = self.clean_up(joiner).await {
+            self.stop_renewing(joiner);
             tracing::warn!(%joiner, "failed to {error}");
         }
     }

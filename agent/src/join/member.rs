@@ -31,7 +31,7 @@ impl<H: Host> Sponsor<H> {
     ) -> Result<MemberAction, JoinError> {
         let node = self.node();
         if !stacked(&node) {
-            return Ok(MemberAction::None);
+            return Ok(MemberAction::Elsewhere);
         }
         let mut reasons = Vec::new();
         for _ in 0..LOOKS {

@@ -37,6 +37,8 @@ pub struct State {
     pub clusters: BTreeMap<u64, Cluster>,
     /// Who ran `kubeadm init` and came so far as to make an etcd, in order.
     pub inits: Vec<NodeName>,
+    /// So many calls of kubectl from now on find no API server.
+    pub hiccups: u32,
     /// How long things take: 1 is about as long as on a real machine, 0 is at once.
     pub pace: f64,
     /// Host name or address of the endpoint: it leads to whoever serves.
@@ -61,6 +63,7 @@ impl World {
             machines: machines.collect(),
             clusters: BTreeMap::new(),
             inits: Vec::new(),
+            hiccups: 0,
             pace: 1.0,
             endpoint: spec.endpoint.host.clone(),
             programs: BTreeMap::new(),

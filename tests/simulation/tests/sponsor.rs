@@ -174,6 +174,42 @@ fn a_join_that_is_only_said_to_be_done_is_not_believed() {
 }
 
 #[test]
+fn an_api_that_is_away_for_a_moment_ends_no_admission_and_no_completion() {
+    let world = world();
+    life(&world, async {
+        let sponsor = with_cluster(&world).await;
+        for moment in 0..4 {
+            world.state().hiccups = moment;
+            let mut answers = sponsor.admit(applicant("cp2")).await.unwrap();
+            admitted(&mut answers).await;
+            world.state().hiccups = moment;
+            sponsor.complete(name("cp2"), refused()).await.unwrap();
+            assert_eq!(secrets(&world), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn an_api_that_stays_away_is_said_and_the_lease_runs_out_by_itself() {
+    let world = world();
+    life(&world, async {
+        let sponsor = with_cluster(&world).await;
+        let mut answers = sponsor.admit(applicant("cp2")).await.unwrap();
+        admitted(&mut answers).await;
+        // The renewal of the lease meets some of them.
+        world.state().hiccups = 8;
+        let told = sponsor.complete(name("cp2"), refused()).await;
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("let a node join"), "{told}");
+        // Nobody renews it: another joiner gets it, and what was left of the first goes.
+        let mut second = sponsor.admit(applicant("cp3")).await.unwrap();
+        assert_eq!(admitted(&mut second).await.1, Some(Fence(2)));
+        sponsor.complete(name("cp3"), refused()).await.unwrap();
+        assert_eq!(secrets(&world), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_stranger_and_a_wrong_role_are_refused() {
     let world = world();
     life(&world, async {

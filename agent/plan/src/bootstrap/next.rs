@@ -13,6 +13,7 @@ use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest, Standin
 use super::candidate::{self, Heard, Verdict};
 use super::finding;
 use super::record::{Record, Stage};
+use crate::plan::left::Left;
 
 /// All that the next thing depends on.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,8 @@ pub struct Here {
     pub holding: Holding,
     /// Whether something answers as an API server at the cluster's endpoint.
     pub endpoint_answers: bool,
+    /// What is left of the join of a node that is complete and healthy, and not settled yet.
+    pub left: Left,
 }
 
 /// What of Kubernetes lies on the node.
@@ -59,6 +62,13 @@ pub enum Holding {
         /// Whether they had the time to come up since the machine or the kubelet started.
         grace_over: bool,
     },
+}
+
+impl Holding {
+    /// Whether it is complete and answers.
+    const fn healthy(&self) -> bool {
+        matches!(self, Self::Complete { healthy: true, .. })
+    }
 }
 
 /// One other declared control plane, as this node hears it.
@@ -109,16 +119,20 @@ pub enum Next {
         missing: Missing,
     },
     /// Wait for what is complete on this node to become healthy.
-    AwaitHealth,
+    AwaitHealth {
+        /// What was seen of it.
+        observed: String,
+    },
     /// Write that this node is settled in its cluster.
     Settle(ClusterIdentity),
-    /// Join through one of these members; what an earlier attempt left goes first.
+    /// Join through one of these members; on a node that is in already, what is left of it.
     Join {
         /// As a control plane, or as a worker.
         role: NodeRole,
         /// Members that serve, the one to ask first in front.
         via: Vec<NodeName>,
-        /// Whether there are leftovers to clean. The etcd member goes before them, through the member that admits.
+        /// Whether a worker has leftovers to clean first. A control plane's join plan cleans by itself: it knows whether its etcd
+        /// member votes.
         clean: bool,
     },
     /// Nothing: the node is settled.
@@ -171,18 +185,24 @@ fn joining(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
         Holding::Complete {
             identity: held,
             healthy: true,
-            ..
-        } => return Next::Settle(held.clone()),
+            grace_over,
+        } => match &situation.here.left {
+            Left::Nothing => return Next::Settle(held.clone()),
+            Left::Time(what) => return await_health(what),
+            Left::Registration if !grace_over => return await_health("its Node is not registered"),
+            Left::Registration | Left::Steps(_) => false,
+        },
         Holding::Complete {
             grace_over: false, ..
-        } => return Next::AwaitHealth,
+        } => return await_health(COMING_UP),
         Holding::Complete { .. } | Holding::Partial { .. } => true,
         Holding::Nothing => false,
     };
     if let Some(findings) = other_clusters(situation, identity) {
         return Next::Refuse { findings };
     }
-    if !situation.here.prepared {
+    // What is left after kubeadm needs no prerequisite of a beginning.
+    if !situation.here.prepared && !situation.here.holding.healthy() {
         return Next::Prepare;
     }
     let via = serving(situation, identity);
@@ -195,7 +215,15 @@ fn joining(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
     Next::Join {
         role: situation.role,
         via,
-        clean,
+        clean: clean && situation.role == NodeRole::Worker,
+    }
+}
+
+const COMING_UP: &str = "kubelet, API server or etcd do not answer as they should yet";
+
+fn await_health(observed: &str) -> Next {
+    Next::AwaitHealth {
+        observed: observed.to_owned(),
     }
 }
 
@@ -219,7 +247,7 @@ fn initialising(situation: &Situation<'_>) -> Next {
         // It may still come up, and is not begun anew meanwhile.
         Holding::Complete {
             grace_over: false, ..
-        } => Next::AwaitHealth,
+        } => await_health(COMING_UP),
         _ if situation.here.prepared => Next::Init(record.clone()),
         _ => Next::Prepare,
     }

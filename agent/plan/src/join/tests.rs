@@ -105,6 +105,15 @@ fn a_node_of_an_earlier_try_goes_and_another_machines_is_a_reason() {
     assert_eq!(act(node(false, "10.99.0.12"), none), Ok(NodeAction::Delete));
     assert_eq!(act(node(true, "10.99.0.12"), none), Ok(NodeAction::Delete));
     assert_eq!(act(node(true, "10.99.0.12"), keep), Ok(NodeAction::Leave));
+    let elsewhere = MemberAction::Elsewhere;
+    assert_eq!(
+        act(node(true, "10.99.0.12"), elsewhere),
+        Ok(NodeAction::Leave)
+    );
+    assert_eq!(
+        act(node(false, "10.99.0.12"), elsewhere),
+        Ok(NodeAction::Delete)
+    );
     let taken = Err("node-name-taken".to_owned());
     assert_eq!(act(node(true, "10.99.0.77"), none), taken);
     let unknown = Known::Unknown("no answer".to_owned());

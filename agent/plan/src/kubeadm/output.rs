@@ -185,6 +185,33 @@ pub fn conflict(output: &Output) -> Option<Conflict> {
     })
 }
 
+/// Why a failed kubectl or kubeadm may succeed a moment later: the API server was not there, lost its etcd for a moment, or said
+/// that it is busy. `None`: it succeeded, or the failure is a word that stands.
+pub fn transient(output: &Output) -> Option<String> {
+    const WORDS: [&str; 14] = [
+        "connection refused",
+        "connection reset",
+        "was refused",
+        "client connection lost",
+        "unable to connect",
+        "no route to host",
+        "i/o timeout",
+        "tls handshake timeout",
+        "timed out",
+        "unexpected eof",
+        "etcdserver:",
+        "(serviceunavailable)",
+        "(internalerror)",
+        "(toomanyrequests)",
+    ];
+    if output.success() {
+        return None;
+    }
+    let said = output.stderr.to_ascii_lowercase();
+    let passing = WORDS.iter().any(|word| said.contains(word));
+    passing.then(|| last_line(&output.stderr))
+}
+
 /// The last line that is not empty.
 pub fn last_line(text: &str) -> String {
     text.lines()

@@ -74,7 +74,7 @@ pub fn init(
         steps.extend(KUBEADM);
     }
     let after = known_after(&steps, facts);
-    steps.extend(settle_control_plane(node, &after, &instruction.order));
+    steps.extend(settle_control_plane(node, &after, true));
     guarded(&mut steps, node, facts);
     Ok(steps)
 }

@@ -40,17 +40,27 @@ pub fn join_control_plane(
     if let Some(at) = running_step(instruction, facts, &KUBEADM) {
         steps.extend(&KUBEADM[at..]);
     } else if entered(node, facts) {
-        if unmarked(facts) {
-            steps.push(KubernetesStep::WriteConfig(Entrance::Join));
-            steps.push(KubernetesStep::FinishJoin);
-        }
+        return Ok(rest(node, facts));
     } else {
         steps.extend(from_the_start(node, facts));
     }
     let after = known_after(&steps, facts);
-    steps.extend(settle_control_plane(node, &after, &instruction.order));
+    steps.extend(settle_control_plane(node, &after, false));
     guarded(&mut steps, node, facts);
     Ok(steps)
+}
+
+/// What is left where this node is in already.
+pub(super) fn rest(node: &NodeContext, facts: &KubernetesFacts) -> Vec<KubernetesStep> {
+    let mut steps = Vec::new();
+    if unmarked(facts) {
+        steps.push(KubernetesStep::WriteConfig(Entrance::Join));
+        steps.push(KubernetesStep::FinishJoin);
+    }
+    let after = known_after(&steps, facts);
+    steps.extend(settle_control_plane(node, &after, false));
+    guarded(&mut steps, node, facts);
+    steps
 }
 
 /// Computes the steps that are left of a worker's join. Repeated after success it is empty.
@@ -89,7 +99,7 @@ pub fn join_worker(
 
 /// Whether this node is in already, so that cleaning it would take something away: with etcd on the control planes, its member
 /// votes; with an etcd elsewhere, its API server serves and its Node is there.
-fn entered(node: &NodeContext, facts: &KubernetesFacts) -> bool {
+pub(super) fn entered(node: &NodeContext, facts: &KubernetesFacts) -> bool {
     if stacked(node) {
         return facts
             .member

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use hactl_proto::finding::{Finding, Severity};
-use hactl_proto::instruction::{Instruction, Order};
+use hactl_proto::instruction::Instruction;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::EtcdTopology;
 use sha2::{Digest, Sha256};
@@ -158,16 +158,15 @@ pub(super) fn known_after(steps: &[KubernetesStep], facts: &KubernetesFacts) -> 
     after
 }
 
-/// Steps of a control plane whose kubeadm is through.
+/// Steps of a control plane whose kubeadm is through; an `init` has some more.
 pub(super) fn settle_control_plane(
     node: &NodeContext,
     facts: &KubernetesFacts,
-    order: &Order,
+    init: bool,
 ) -> Vec<KubernetesStep> {
     let mut steps = Vec::new();
     let serves = facts.serving(stacked(node));
     let cluster = facts.cluster.known();
-    let init = *order == Order::Init;
     if !serves {
         steps.push(KubernetesStep::AwaitApiServer);
         if stacked(node) {

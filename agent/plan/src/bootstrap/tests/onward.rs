@@ -1,6 +1,7 @@
 //! Next.
 
 use super::*;
+use crate::plan::left::Left;
 
 /// What `record` does next, with these answers and that on its disk; cp3 is silent when it has none.
 fn step(record: &Record, role: NodeRole, holding: Holding, answers: &[StandingAnswer]) -> Next {
@@ -8,6 +9,7 @@ fn step(record: &Record, role: NodeRole, holding: Holding, answers: &[StandingAn
         prepared: true,
         holding,
         endpoint_answers: false,
+        left: Left::Nothing,
     };
     step_here(record, role, &here, answers)
 }
@@ -107,13 +109,17 @@ fn a_complete_init_goes_on_on_an_unprepared_node_and_is_not_begun_anew_while_it_
             prepared: false,
             holding,
             endpoint_answers: false,
+            left: Left::Nothing,
         };
         step_here(&begun, CP, &here, &[])
     };
     let goes_on = Next::Init(begun.clone());
     assert_eq!(unprepared(complete("aa", true, false)), goes_on);
     assert_eq!(unprepared(complete("aa", true, true)), goes_on);
-    assert_eq!(unprepared(complete("aa", false, false)), Next::AwaitHealth);
+    assert!(matches!(
+        unprepared(complete("aa", false, false)),
+        Next::AwaitHealth { .. }
+    ));
     assert_eq!(unprepared(complete("aa", false, true)), Next::Prepare);
     assert_eq!(unprepared(partial()), Next::Prepare);
 }
@@ -129,15 +135,20 @@ fn a_half_done_join_is_cleaned_and_joined_through_a_member_that_serves() {
     };
     let served = std::slice::from_ref(&serving);
     assert_eq!(step(&joiner, CP, Holding::Nothing, served), join(false));
-    assert_eq!(step(&joiner, CP, partial(), served), join(true));
+    // The plan of a control plane's join cleans by itself, and only where no member votes.
+    assert_eq!(step(&joiner, CP, partial(), served), join(false));
     assert_eq!(
         step(&joiner, CP, complete("aa", false, true), served),
-        join(true)
+        join(false)
     );
-    assert_eq!(
+    for left in [partial(), complete("aa", false, true)] {
+        let next = step(&joiner, NodeRole::Worker, left, served);
+        assert!(matches!(next, Next::Join { clean: true, .. }), "{next:?}");
+    }
+    assert!(matches!(
         step(&joiner, CP, complete("aa", false, false), served),
-        Next::AwaitHealth
-    );
+        Next::AwaitHealth { .. }
+    ));
     let settle = Next::Settle(identity("aa"));
     assert_eq!(
         step(&joiner, CP, complete("aa", true, true), served),
@@ -152,6 +163,33 @@ fn a_half_done_join_is_cleaned_and_joined_through_a_member_that_serves() {
             ..
         }
     ));
+}
+
+#[test]
+fn what_is_left_of_a_join_is_done_before_the_node_settles_whatever_drifted() {
+    let served = [member(1, "aa", true).answer(&all(), &[], true)];
+    let joiner = member(2, "aa", false);
+    let with = |left, grace_over| {
+        let here = Here {
+            prepared: false,
+            holding: complete("aa", true, grace_over),
+            endpoint_answers: false,
+            left,
+        };
+        step_here(&joiner, CP, &here, &served)
+    };
+    assert_eq!(with(Left::Nothing, false), Next::Settle(identity("aa")));
+    let joins = Next::Join {
+        role: CP,
+        via: vec![name("cp1")],
+        clean: false,
+    };
+    assert_eq!(with(Left::Steps(vec!["label-zone"]), false), joins);
+    assert_eq!(with(Left::Registration, true), joins);
+    for left in [Left::Time("await-node".to_owned()), Left::Registration] {
+        let next = with(left, false);
+        assert!(matches!(next, Next::AwaitHealth { .. }), "{next:?}");
+    }
 }
 
 #[test]
@@ -218,6 +256,7 @@ fn an_endpoint_that_answers_forbids_the_init_and_an_unprepared_node_is_prepared_
         prepared: true,
         holding: Holding::Nothing,
         endpoint_answers: true,
+        left: Left::Nothing,
     };
     let answers = [virgin(2), virgin(3)];
     assert_eq!(

@@ -150,3 +150,27 @@ fn the_installed_version_is_read() {
     );
     assert_eq!(kubeadm_version("{}"), None);
 }
+
+#[test]
+fn a_failure_that_passes_is_told_from_a_word_that_stands() {
+    for passing in [
+        "The connection to the server 10.99.0.11:6443 was refused - did you specify the right host or port?\n",
+        "Error from server: etcdserver: leader changed\n",
+        "Error from server (ServiceUnavailable): the server is currently unable to handle the request\n",
+        "Unable to connect to the server: net/http: TLS handshake timeout\n",
+    ] {
+        assert_eq!(
+            transient(&failed(passing)).as_deref(),
+            Some(passing.trim()),
+            "{passing}"
+        );
+    }
+    for standing in [
+        "Error from server (NotFound): nodes \"cp2\" not found\n",
+        "Error from server (Conflict): the object has been modified\n",
+        "Error from server (Forbidden): nodes is forbidden\n",
+        "",
+    ] {
+        assert_eq!(transient(&failed(standing)), None, "{standing}");
+    }
+}

@@ -1,26 +1,25 @@
 //! The tables of init, join and clean: what lies on the node and what serves, to steps or reasons.
 
+/// Plans with what the machine under Kubernetes has a say in.
+mod whole;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use hactl_proto::instruction::{JoinCredentials, OperationId};
+use hactl_proto::instruction::{JoinCredentials, OperationId, Order};
 use hactl_proto::secret::Secret;
 use proptest::prelude::*;
 
 use super::super::clean::clean;
 use super::super::init::init;
 use super::super::join::{join_control_plane, join_worker};
-use super::super::{NodeContext, Refusal, plan};
+use super::super::{NodeContext, Refusal};
 use super::*;
 use crate::etcd::guard::{EtcdMarker, MARKER_VERSION};
 use crate::etcd::{EtcdMember, EtcdView, MemberHealth, MemberId, MemberList, peer_url};
 use crate::example::{context, spec};
-use crate::facts::Facts;
-use crate::facts::endpoint::{EndpointFacts, Service};
 use crate::facts::kubernetes::{ApiServer, KubernetesFiles};
-use crate::facts::machine::MachineFacts;
 use crate::kubeadm::layout::STATIC_PODS;
 use crate::kubeadm::output::NodeObject;
-use crate::step::Step;
 use hactl_proto::Timestamp;
 
 fn credentials() -> JoinCredentials {
@@ -239,39 +238,6 @@ fn init_is_refused_with_every_reason_at_once() {
     refused: kubernetes-files: what kubeadm left here could not be read: input/output error
     refused: role: w1 is a worker
     ");
-}
-
-/// A machine of which nothing is known: every prerequisite refuses.
-fn unknown_machine(kubernetes: KubernetesFacts) -> Facts {
-    Facts {
-        at: Timestamp::UNIX_EPOCH,
-        machine: MachineFacts::default(),
-        kubernetes,
-        endpoint: EndpointFacts {
-            interface: Known::default(),
-            haproxy: Service::default(),
-            keepalived: Service::default(),
-            cluster_ca: true,
-        },
-    }
-}
-
-#[test]
-fn drift_holds_up_a_beginning_and_not_what_is_left_after_kubeadm() {
-    let node = context("cp1");
-    let told = |kubernetes| {
-        plan(
-            &instruction(Order::Init),
-            &node,
-            &unknown_machine(kubernetes),
-        )
-    };
-    let refused = told(fresh()).unwrap_err().findings;
-    assert!(refused.iter().any(|finding| finding.check == "ports-free"));
-    let left = told(serving(&node)).unwrap().steps;
-    let last = Step::Kubernetes(KubernetesStep::RemoveConfig);
-    assert_eq!(left.last(), Some(&last), "{left:?}");
-    assert_eq!(told(done(&node)).unwrap().steps, []);
 }
 
 #[test]

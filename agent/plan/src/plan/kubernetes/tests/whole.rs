@@ -1,0 +1,74 @@
+//! Plans as a whole: the machine's drift, the endpoint, Kubernetes.
+
+use hactl_proto::Timestamp;
+use hactl_proto::instruction::Order;
+
+use super::super::super::left::{Left, left};
+use super::super::super::plan;
+use super::*;
+use crate::facts::Facts;
+use crate::facts::endpoint::{EndpointFacts, Service};
+use crate::facts::machine::MachineFacts;
+use crate::step::Step;
+
+/// A machine of which nothing is known: every prerequisite refuses.
+fn unknown_machine(kubernetes: KubernetesFacts) -> Facts {
+    Facts {
+        at: Timestamp::UNIX_EPOCH,
+        machine: MachineFacts::default(),
+        kubernetes,
+        endpoint: EndpointFacts {
+            interface: Known::default(),
+            haproxy: Service::default(),
+            keepalived: Service::default(),
+            cluster_ca: true,
+        },
+    }
+}
+
+#[test]
+fn drift_holds_up_a_beginning_and_not_what_is_left_after_kubeadm() {
+    let node = context("cp1");
+    let told = |kubernetes| {
+        plan(
+            &instruction(Order::Init),
+            &node,
+            &unknown_machine(kubernetes),
+        )
+    };
+    let refused = told(fresh()).unwrap_err().findings;
+    assert!(refused.iter().any(|finding| finding.check == "ports-free"));
+    let left = told(serving(&node)).unwrap().steps;
+    let last = Step::Kubernetes(KubernetesStep::RemoveConfig);
+    assert_eq!(left.last(), Some(&last), "{left:?}");
+    assert_eq!(told(done(&node)).unwrap().steps, []);
+}
+
+#[test]
+fn what_is_left_of_a_join_is_told_apart_from_what_only_wants_time() {
+    let node = context("cp2");
+    let of = |kubernetes| left(&node, &unknown_machine(kubernetes));
+    assert_eq!(of(done(&node)), Left::Nothing);
+    let mut facts = done(&node);
+    facts.marker = Known::Is(None);
+    facts.node = Known::Is(Some(node_object(&node, &[])));
+    let Left::Steps(steps) = of(facts.clone()) else {
+        panic!("a control plane without its mark has steps left");
+    };
+    assert!(steps.contains(&"finish-kubeadm-join"), "{steps:?}");
+    facts.node = Known::Is(None);
+    assert_eq!(of(facts.clone()), Left::Registration);
+    facts.node = Known::Unknown("connection refused".to_owned());
+    assert!(matches!(of(facts), Left::Time(_)));
+    let mut facts = done(&node);
+    facts.member = None;
+    assert_eq!(
+        of(facts),
+        Left::Time("etcd's word on its member".to_owned())
+    );
+    let mut facts = done(&node);
+    if let Known::Is(Some(object)) = &mut facts.node {
+        object.ready = false;
+    }
+    assert_eq!(of(facts), Left::Time("await-node".to_owned()));
+}
