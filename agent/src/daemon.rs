@@ -33,6 +33,7 @@ use hactl_proto::standing::Standing;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::causes::chain;
 use crate::first_boot::{Progress, here};
 use crate::guard_etcd::Verdict;
 use crate::health::Health;
@@ -102,7 +103,7 @@ pub fn main() -> ExitCode {
     match runtime.block_on(run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("failed to {}", crate::operation::chain(&error));
+            tracing::error!("failed to {}", chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -149,7 +150,7 @@ async fn guard_etcd() {
                 }
             }
             Ok(_) => {}
-            Err(error) => tracing::error!("failed to {}", crate::operation::chain(&error)),
+            Err(error) => tracing::error!("failed to {}", chain(&error)),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod bundle;
+mod causes;
 pub mod cli;
 pub mod daemon;
 pub mod doctor;

@@ -10,7 +10,6 @@ mod recover;
 /// What an operation says of itself, to many watchers.
 mod story;
 
-pub(crate) use drive::chain;
 pub use story::Watch;
 
 use std::path::PathBuf;

@@ -25,6 +25,7 @@ use super::watch_node::watch_node;
 use crate::api::duties::{Duties, Enrolment};
 use crate::api::server::Server;
 use crate::bundle::{self, BundleError};
+use crate::causes::chain;
 use crate::first_boot::FirstBoot;
 use crate::first_boot::grpc::GrpcPeers;
 use crate::health::Health;
@@ -33,7 +34,7 @@ use crate::join::Sponsor;
 use crate::journal::JournalError;
 use crate::membership::grpc::GrpcExchange;
 use crate::membership::{Membership, MembershipError, Start};
-use crate::operation::{Operations, chain};
+use crate::operation::Operations;
 use crate::paths::Paths;
 use crate::standing::{StandingError, StandingStore};
 use crate::trust::{

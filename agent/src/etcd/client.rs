@@ -206,18 +206,6 @@ async fn read(path: &PathBuf) -> Result<Vec<u8>, EtcdError> {
         })
 }
 
-/// The error with its causes, in one line.
-pub fn chain(error: &EtcdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 /// The host of `https://host:port`, without the brackets of an IPv6 address: what the certificate has to name.
 fn host(endpoint: &str) -> &str {
     let authority = endpoint.split("://").last().unwrap_or(endpoint);

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tonic::transport::Channel;
 
 use super::peers::{Admitted, PeerError, Peers};
+use crate::causes::chain;
 
 /// The peers of one cluster.
 #[derive(Debug)]
@@ -151,15 +152,4 @@ fn said(peer: &DeclaredNode, status: &tonic::Status) -> PeerError {
     let reason = hactl_proto::mtls::explain(status)
         .map_or_else(|| status.message().to_owned(), |error| chain(error));
     fault(peer, &reason)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

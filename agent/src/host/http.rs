@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::{Answer, HostError, Question, tls};
+use crate::causes::chain;
 
 /// The whole exchange, from connecting to the body's last byte.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -125,20 +126,6 @@ where
             answer.await
         }
     }
-}
-
-/// The cause and what is behind it, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

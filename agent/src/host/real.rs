@@ -6,6 +6,7 @@ use hactl_node_plan::command::{Command, Input, Output};
 use hactl_node_plan::etcd::{EtcdAnswer, EtcdCall};
 use hactl_proto::Timestamp;
 
+use crate::causes::chain;
 use crate::etcd::{self, client::EtcdFiles};
 
 use super::{Answer, Entry, Host, HostError, Question, Space, Stamp, file, http, process, unit};
@@ -72,7 +73,7 @@ impl Host for RealHost {
             .await
             .map_err(|error| HostError::Ask {
                 what: call.endpoint.clone(),
-                reason: etcd::client::chain(&error),
+                reason: chain(&error),
             })
     }
 

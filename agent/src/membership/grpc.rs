@@ -1,6 +1,5 @@
 //! The membership over gRPC: states to and from peers over mutual TLS, and the service's answers.
 
-use std::error::Error;
 use std::time::Duration;
 
 use hactl_proto::member::MemberView;
@@ -13,6 +12,7 @@ use super::core::Seed;
 use super::exchange::{MAX_MESSAGE, VERSION};
 use super::{Exchange, ExchangeError, Membership, MembershipError};
 use crate::api::{self, Failure};
+use crate::causes::chain;
 
 /// Longer than a healthy peer needs by far; a hanging one must not hold up the round.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -76,16 +76,6 @@ impl api::duties::Membership for Membership {
         let answer = answer.map_err(|error| WireError::wrong("state", error))?;
         Ok((u32::from(VERSION), answer))
     }
-}
-
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The one way in which the membership does not answer.

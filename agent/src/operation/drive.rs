@@ -10,6 +10,7 @@ use hactl_proto::report::{Outcome, ReportEvent};
 use tracing::Instrument;
 
 use super::Operations;
+use crate::causes::chain;
 use crate::execute::{ExecuteContext, Progress, StepError, clear, execute};
 use crate::host::Host;
 use crate::inspect::inspect;
@@ -238,15 +239,4 @@ fn checks(findings: &[Finding]) -> String {
         )
     });
     each.collect::<Vec<_>>().join("; ")
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -7,7 +7,7 @@ use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::report::{Outcome, ReportEvent, Waiting};
 
 use super::Operations;
-use super::drive::chain;
+use crate::causes::chain;
 use crate::execute::{last_lines, unit_name};
 use crate::host::Host;
 use crate::journal::PastOperation;

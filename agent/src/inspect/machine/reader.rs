@@ -1,7 +1,5 @@
 //! Reading through the host: every failure becomes a text that says what could not be read and why.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +9,7 @@ use hactl_node_plan::facts::Known;
 use hactl_node_plan::facts::machine::TextFile;
 
 use super::cache::{Answer, Cache, Key};
+use crate::causes::chain;
 use crate::host::{Host, HostError, Stamp};
 
 /// Most systems have a few; that many files in one folder of configuration are not read.
@@ -34,7 +33,7 @@ impl<'a, H: Host> Reader<'a, H> {
             Ok(Some(bytes)) => String::from_utf8(bytes)
                 .map(Some)
                 .map_err(|_| format!("{path} is no UTF-8")),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(unread(&error)),
         }
     }
 
@@ -62,7 +61,7 @@ impl<'a, H: Host> Reader<'a, H> {
                 .into_iter()
                 .map(|entry| entry.name)
                 .collect()),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(unread(&error)),
         }
     }
 
@@ -97,7 +96,7 @@ impl<'a, H: Host> Reader<'a, H> {
         self.host
             .stamp(&path.into())
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| unread(&error))
     }
 
     /// Stamps of several files; one that can't be read counts as not there.
@@ -160,7 +159,7 @@ impl<'a, H: Host> Reader<'a, H> {
             .host
             .run(&command)
             .await
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| unread(&error))?;
         let answer = Answer {
             key,
             output: output.clone(),
@@ -170,16 +169,9 @@ impl<'a, H: Host> Reader<'a, H> {
     }
 }
 
-/// An error with its causes in one line.
-fn chain(error: &HostError) -> String {
-    let mut text = format!("failed to {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a String does not fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
+/// Why a fact is unknown.
+fn unread(error: &HostError) -> String {
+    format!("failed to {}", chain(error))
 }
 
 /// The output of a program that has to exit with 0.
