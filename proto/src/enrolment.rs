@@ -19,7 +19,7 @@ const VERSION: &str = "hactl-enrol-v1";
 pub struct Claim {
     /// The hactl cluster.
     pub cluster: ClusterId,
-    /// The one worker that may use it; `None`: any that is not a declared control plane.
+    /// The one worker that may use it; `None`: any that the spec does not declare.
     pub node: Option<NodeName>,
     /// The zone that the worker is in.
     pub zone: ZoneName,

@@ -6,6 +6,7 @@
 mod connection;
 mod intruder;
 mod refusal;
+mod refusal_log;
 
 pub use refusal::Refusal;
 
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::refusal_log::RefusalLog;
 use super::duties::Duties;
 use super::service::Services;
 
@@ -45,7 +47,7 @@ impl Default for Limits {
     }
 }
 
-/// Told of each refusal; the log by default.
+/// Told of each refusal; by default the log, which has few lines for each source.
 pub type OnRefusal = Arc<dyn Fn(&Refusal) + Send + Sync>;
 
 /// The agent's server.
@@ -61,12 +63,13 @@ pub struct Server {
 impl Server {
     /// Serves the duties to callers that `trust` believes, showing `own`, which may be replaced while it serves.
     pub fn new(trust: Arc<Trust>, own: Arc<Credential>, duties: &Duties) -> Self {
+        let log = RefusalLog::default();
         Self {
             trust,
             own,
             services: Services::new(duties),
             limits: Limits::default(),
-            on_refusal: Arc::new(|refusal| tracing::warn!("refused {refusal}")),
+            on_refusal: Arc::new(move |refusal| log.write(refusal)),
         }
     }
 

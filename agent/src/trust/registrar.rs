@@ -53,6 +53,12 @@ pub enum TokenRefusal {
         /// The request's.
         asked: NodeName,
     },
+    /// A declared worker enrols with the token of its own bundle: one for any worker does not get it the name.
+    #[error("{asked} is a declared worker; it enrols with the bundle that was made for it")]
+    Declared {
+        /// The request's.
+        asked: NodeName,
+    },
     /// The spec takes only workers that it declares.
     #[error("{asked} is not declared in the spec, and its policy workerEnrolment is off")]
     NotDeclared {
@@ -131,6 +137,7 @@ impl<H: Host> Registrar<H> {
             (_, Some((_, NodeRole::ControlPlane))) => {
                 return Err(TokenRefusal::ControlPlane { asked });
             }
+            (None, Some((_, NodeRole::Worker))) => return Err(TokenRefusal::Declared { asked }),
             (_, None) if !self.spec.policies.worker_enrolment => {
                 return Err(TokenRefusal::NotDeclared { asked });
             }

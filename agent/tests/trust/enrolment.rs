@@ -146,6 +146,19 @@ async fn a_token_makes_no_control_plane() {
 }
 
 #[tokio::test]
+async fn a_token_for_any_worker_gets_nobody_a_declared_workers_name() {
+    let (cluster, _agent) = cluster_with("cp1").await;
+    let mut bundle = cluster.any_worker(days(1));
+    bundle.node = Some(name("w1"));
+    let reason = refused(&bundle, "w1").await;
+    assert_eq!(
+        reason,
+        "cp1: w1 is a declared worker; it enrols with the bundle that was made for it"
+    );
+    assert!(establish(&cluster.bundle("w1"), "w1").await.is_ok());
+}
+
+#[tokio::test]
 async fn where_enrolment_is_off_only_declared_workers_enrol() {
     let (listener, port) = crate::cluster::port().await;
     let mut cluster = Cluster::new(port);

@@ -85,3 +85,20 @@ pub enum Refusal {
         limit: usize,
     },
 }
+
+impl Refusal {
+    /// The caller's address.
+    pub const fn from(&self) -> SocketAddr {
+        match self {
+            Self::PlainHttp { from }
+            | Self::NotTls { from }
+            | Self::Slow { from, .. }
+            | Self::Untrusted { from, .. }
+            | Self::Rejected { from, .. }
+            | Self::Handshake { from, .. }
+            | Self::Denied { from, .. }
+            | Self::Ended { from, .. }
+            | Self::TooMany { from, .. } => *from,
+        }
+    }
+}
