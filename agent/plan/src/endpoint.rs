@@ -24,6 +24,16 @@ use crate::step::endpoint::EndpointStep;
 
 /// Where HAProxy of Debian, Ubuntu and the RHEL-likes reads its configuration.
 pub const HAPROXY_CONFIG: &str = "/etc/haproxy/haproxy.cfg";
+/// What hactl adds to the distribution's unit of HAProxy.
+pub const HAPROXY_DROP_IN: &str = "/etc/systemd/system/haproxy.service.d/hactl.conf";
+/// The folder of the admin socket, made by the unit itself: RHEL-likes have none, and Debian's comes from systemd-tmpfiles, whose
+/// failure at boot would otherwise keep the endpoint down.
+pub const HAPROXY_DROP_IN_TEXT: &str = "\
+# Written by hactl-agent: where HAProxy's admin socket lies.
+[Service]
+RuntimeDirectory=haproxy
+RuntimeDirectoryPreserve=yes
+";
 /// Where keepalived reads its configuration.
 pub const KEEPALIVED_CONFIG: &str = "/etc/keepalived/keepalived.conf";
 /// The cluster's CA as kubeadm leaves it; there is none before `kubeadm init`.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use hactl_node_plan::command::{Command, Output};
-use hactl_node_plan::endpoint::{HAPROXY_CONFIG, KEEPALIVED_CONFIG};
+use hactl_node_plan::endpoint::{
+    HAPROXY_CONFIG, HAPROXY_DROP_IN, HAPROXY_DROP_IN_TEXT, KEEPALIVED_CONFIG,
+};
 use hactl_node_plan::step::endpoint::EndpointStep;
 
 use super::{Condition, ExecuteContext, StepError};
@@ -17,7 +19,10 @@ pub(super) async fn execute<H: Host>(
     cx: &ExecuteContext<H>,
 ) -> Result<(), StepError> {
     match step {
-        EndpointStep::ConfigureHaproxy { config } => configure(cx, &HAPROXY, config).await,
+        EndpointStep::ConfigureHaproxy { config } => {
+            add_to_haproxy_unit(cx).await?;
+            configure(cx, &HAPROXY, config).await
+        }
         EndpointStep::ConfigureKeepalived { config } => configure(cx, &KEEPALIVED, config).await,
         EndpointStep::AwaitAddress { address, port } => await_address(cx, *address, *port).await,
     }
@@ -56,6 +61,19 @@ const KEEPALIVED: Service = Service {
     },
 };
 
+async fn add_to_haproxy_unit<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
+    let path = Path::new(HAPROXY_DROP_IN);
+    if cx.host.read(path).await?.as_deref() == Some(HAPROXY_DROP_IN_TEXT.as_bytes()) {
+        return Ok(());
+    }
+    cx.host
+        .replace(path, HAPROXY_DROP_IN_TEXT.as_bytes(), 0o644)
+        .await?;
+    cx.run(&Command::new("systemctl", ["daemon-reload"]))
+        .await?;
+    Ok(())
+}
+
 async fn configure<H: Host>(
     cx: &ExecuteContext<H>,
     service: &Service,
@@ -65,6 +83,10 @@ async fn configure<H: Host>(
     cx.host
         .replace(Path::new(service.path), config.as_bytes(), 0o644)
         .await?;
+    // A unit that failed too often would not be started, however right its configuration is now. That there is nothing to
+    // forget makes systemctl fail.
+    let forget = Command::new("systemctl", ["reset-failed", service.unit]);
+    cx.host.run(&forget).await?;
     for verb in ["enable", "reload-or-restart"] {
         cx.run(&Command::new("systemctl", [verb, service.unit]))
             .await?;

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::agent;
+use crate::cache::remove;
 use crate::cluster;
+use crate::disk;
 use crate::lab::{ENDPOINT_ADDRESS, Lab, Node, Role};
 use crate::machine;
 use crate::power;
@@ -22,6 +24,10 @@ const ENDPOINT_LIMIT: Duration = Duration::from_mins(1);
 /// A secret of a join must be gone this long after all nodes are Ready.
 const REMOVED_LIMIT: Duration = Duration::from_mins(1);
 const READY_LIMIT: Duration = Duration::from_mins(5);
+/// Drift must show within half a minute, and is mended then.
+const DRIFT_LIMIT: Duration = Duration::from_mins(1);
+/// The guard runs before the kubelet does.
+const GUARD_LIMIT: Duration = Duration::from_mins(1);
 /// How often every agent is killed during a first boot, and how long it is let live between.
 const KILLS: u32 = 8;
 const BETWEEN_KILLS: Duration = Duration::from_secs(7);
@@ -115,6 +121,112 @@ pub(crate) fn power_loss(lab: &Lab, on_again: impl Fn(&str) -> Result<()>) -> Re
         &format!("waiting until every agent sees {victim} again"),
         |stage| view::wait_for(lab, stage, &victim, "alive", DOWN_LIMIT),
     )
+}
+
+/// A setting that Kubernetes needs is taken back behind the agent's back: it sees that, and puts it right.
+pub(crate) fn drift(lab: &Lab) -> Result<()> {
+    let node = lab.nodes.last().context("a lab without nodes")?;
+    on(lab, node, &["sysctl", "-q", "-w", "net.ipv4.ip_forward=0"])?;
+    stage(
+        &format!("waiting until {} forwards packets again", node.name),
+        |stage| {
+            stage.wait("its agent to mend the drift", DRIFT_LIMIT, || {
+                let value = on(lab, node, &["sysctl", "-n", "net.ipv4.ip_forward"])?;
+                ensure!(
+                    value.trim() == "1",
+                    "net.ipv4.ip_forward is {}",
+                    value.trim()
+                );
+                Ok(())
+            })
+        },
+    )
+}
+
+/// A control plane loses what etcd had written: no empty etcd may start on it. With a fresh disk it joins again.
+pub(crate) fn lost_data(
+    lab: &Lab,
+    on_again: impl Fn(&str) -> Result<()>,
+    wipe: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    let holder = holder(lab)?.name.clone();
+    let mut others = lab
+        .of_role(Role::ControlPlane)
+        .filter(|node| node.name != holder);
+    let victim = others.next().context("a lab with one control plane")?;
+    let members = members_of_etcd(lab)?;
+    power::off(lab, &victim.name)?;
+    remove(
+        &disk::folder(lab.place(), &victim.name)
+            .join("etcd")
+            .join("member"),
+    )?;
+    on_again(&victim.name)?;
+    stage(
+        &format!(
+            "waiting until etcd's manifest is held back on {}",
+            victim.name
+        ),
+        |stage| {
+            stage.wait("the guard", GUARD_LIMIT, || {
+                let held =
+                    disk::root(lab.place(), &victim.name).join("var/lib/hactl/held/etcd.yaml");
+                ensure!(held.exists(), "there is no {}", held.display());
+                Ok(())
+            })
+        },
+    )?;
+    ensure!(
+        !disk::folder(lab.place(), &victim.name)
+            .join("etcd")
+            .join("member")
+            .exists(),
+        "an etcd has started on {}, whose data was lost",
+        victim.name
+    );
+    ensure!(
+        members_of_etcd(lab)? == members,
+        "etcd's members have changed"
+    );
+    wipe(&victim.name)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    let after = members_of_etcd(lab)?;
+    ensure!(
+        after.len() == members.len() && after != members,
+        "{} did not join as a new member: {members:?}, then {after:?}",
+        victim.name
+    );
+    Ok(())
+}
+
+/// The ids of etcd's members, as the first control plane that is on tells them.
+fn members_of_etcd(lab: &Lab) -> Result<Vec<String>> {
+    let pod = format!("etcd-{}", holder(lab)?.name);
+    let certificates = "/etc/kubernetes/pki/etcd";
+    let listed = cluster::kubectl(
+        lab,
+        &[
+            "exec",
+            "-n",
+            "kube-system",
+            &pod,
+            "--",
+            "etcdctl",
+            "--endpoints=https://127.0.0.1:2379",
+            &format!("--cacert={certificates}/ca.crt"),
+            &format!("--cert={certificates}/peer.crt"),
+            &format!("--key={certificates}/peer.key"),
+            "member",
+            "list",
+        ],
+    )?;
+    let mut ids: Vec<String> = listed
+        .lines()
+        .filter_map(|line| line.split(',').next())
+        .map(str::to_owned)
+        .collect();
+    ids.sort();
+    Ok(ids)
 }
 
 /// Kills every agent again and again while they make the cluster; one time its package is installed over itself instead.

@@ -136,6 +136,21 @@ fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
         "the endpoint's holder loses power, is missed by all, comes back",
         || check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()])),
     )?;
+    cases.case("a setting that drifted is put right", || check::drift(&lab))?;
+    cases.case(
+        "a control plane that lost etcd's data starts none, and joins again with a fresh disk",
+        || {
+            check::lost_data(
+                &lab,
+                |node| power::on(cache, &lab, &[node.to_owned()]),
+                |node| {
+                    power::wipe(cache, &lab, &[node.to_owned()], |node| {
+                        agent::install(&lab, node)
+                    })
+                },
+            )
+        },
+    )?;
     options.no_wait = true;
     cases.case(
         "a first boot under agents that get killed and a package that is installed again",

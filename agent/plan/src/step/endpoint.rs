@@ -5,8 +5,8 @@ use std::net::IpAddr;
 /// An effect on HAProxy or keepalived of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointStep {
-    /// Check the configuration with `haproxy -c`, put it in place, enable the unit, reload it (start it where it is not
-    /// running). Connections that are open stay with the old process.
+    /// Check the configuration with `haproxy -c`, put it in place, give the unit the folder of its socket, enable it, reload it
+    /// (start it where it is not running). Connections that are open stay with the old process.
     ConfigureHaproxy {
         /// The whole file.
         config: String,
