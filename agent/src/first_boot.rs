@@ -77,6 +77,8 @@ pub struct FirstBoot<H, P> {
     turn: usize,
     /// A member was told how this node's join went. After a restart nobody knows: it is told again.
     completed: bool,
+    /// The settled node was seen to have its part of the endpoint in place.
+    tended: bool,
     /// Prerequisites were seen to hold. Read again after each failure; drift is the health digest's matter.
     prepared: bool,
 }
@@ -107,6 +109,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             not_admitted: 0,
             turn: 0,
             completed: false,
+            tended: false,
             prepared: false,
         }
     }

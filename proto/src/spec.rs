@@ -30,7 +30,7 @@ pub struct ClusterSpec {
     pub etcd: EtcdTopology,
     /// Failure domains; every node is in one.
     pub zones: Vec<ZoneName>,
-    /// The fixed, odd set of control planes, in the spec's order.
+    /// The fixed set of control planes, in the spec's order; their number is odd where etcd is stacked.
     pub control_planes: Vec<DeclaredNode>,
     /// Workers known by name. Others may join with an enrolment token.
     pub workers: Vec<DeclaredNode>,

@@ -105,10 +105,12 @@ pub fn stranger(spec: &ClusterSpec, applicant: &Applicant) -> Option<Finding> {
             &format!("its role in the spec, {role}"),
             "Give the machine the bundle that was made for it.",
         ),
-        (None, NodeRole::Worker) if spec.policies.worker_enrolment => None,
-        (None, role) => refuse(
+        // It shows a worker's certificate of this cluster, which a control plane gave it for a token of the operator: one for any worker,
+        // or one of its own where the spec gained it later.
+        (None, NodeRole::Worker) => None,
+        (None, NodeRole::ControlPlane) => refuse(
             format!("{} is not in the spec", applicant.node),
-            &format!("a declared {role}"),
+            "a declared control plane",
             "Add the node to the spec and give all control planes their new bundles.",
         ),
     }

@@ -51,7 +51,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 self.settle(identity).await?
             }
             Next::Join { role, via, clean } => self.join(role, &via, clean).await?,
-            Next::Done => self.done(),
+            Next::Done => self.stay().await,
             Next::Refuse { findings } => self.refuse(findings),
         })
     }

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use hactl_node_plan::bootstrap::record::Record;
+use hactl_node_plan::plan::plan;
+use hactl_proto::instruction::Order;
+use hactl_proto::report::Outcome;
 use hactl_proto::role::NodeRole;
 use hactl_proto::standing::{ClusterIdentity, GrantRefusal, MemberAnnouncement};
 
 use super::peers::Peers;
 use super::{AT_ONCE, FirstBoot, ROUND};
 use crate::host::Host;
+use crate::inspect::inspect;
 use crate::standing::StandingError;
 
 impl<H: Host, P: Peers> FirstBoot<H, P> {
@@ -61,5 +65,19 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 tracing::debug!(peer = %peer.name, "did not take the announcement; it will ask");
             }
         }
+    }
+
+    /// A settled node. Once in each life it is prepared anew: the spec may have changed, and with it the node's part of the endpoint.
+    pub(super) async fn stay(&mut self) -> Duration {
+        let rest = self.done();
+        if self.tended {
+            return rest;
+        }
+        let node = self.operations.node();
+        let facts = inspect(&*self.host, &node, &self.paths, self.operations.machine()).await;
+        let order = self.instruction(Order::Prepare);
+        let wanted = plan(&order, &node, &facts).is_ok_and(|plan| !plan.steps.is_empty());
+        self.tended = !wanted || self.outcome(order).await == Outcome::Succeeded;
+        rest
     }
 }

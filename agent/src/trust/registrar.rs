@@ -138,7 +138,8 @@ impl<H: Host> Registrar<H> {
                 return Err(TokenRefusal::ControlPlane { asked });
             }
             (None, Some((_, NodeRole::Worker))) => return Err(TokenRefusal::Declared { asked }),
-            (_, None) if !self.spec.policies.worker_enrolment => {
+            // A token of one worker is the operator's word for it, also where the spec here is from before that worker.
+            (None, None) if !self.spec.policies.worker_enrolment => {
                 return Err(TokenRefusal::NotDeclared { asked });
             }
             _ => {}

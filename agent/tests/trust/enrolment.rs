@@ -159,6 +159,18 @@ async fn a_token_for_any_worker_gets_nobody_a_declared_workers_name() {
 }
 
 #[tokio::test]
+async fn a_worker_that_the_spec_gained_later_enrols_with_its_own_token() {
+    let (listener, port) = crate::cluster::port().await;
+    let mut cluster = Cluster::new(port);
+    let gained = cluster.bundle("w1");
+    cluster.spec.workers.clear();
+    cluster.spec.policies.worker_enrolment = false;
+    let limits = hactl_agent::api::server::Limits::default();
+    let _agent = crate::cluster::agent(&cluster, "cp1", listener, limits).await;
+    assert!(establish(&gained, "w1").await.is_ok());
+}
+
+#[tokio::test]
 async fn where_enrolment_is_off_only_declared_workers_enrol() {
     let (listener, port) = crate::cluster::port().await;
     let mut cluster = Cluster::new(port);

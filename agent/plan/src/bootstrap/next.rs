@@ -201,6 +201,9 @@ fn joining(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
     if let Some(findings) = other_clusters(situation, identity) {
         return Next::Refuse { findings };
     }
+    if let Some(findings) = other_specs(situation) {
+        return Next::Refuse { findings };
+    }
     // What is left after kubeadm needs no prerequisite of a beginning.
     if !situation.here.prepared && !situation.here.holding.healthy() {
         return Next::Prepare;
@@ -353,6 +356,24 @@ fn foreign(situation: &Situation<'_>, member: Option<&ClusterIdentity>) -> Optio
         )])]),
         (Holding::Partial { evidence }, _) => Some(vec![finding::foreign(evidence)]),
     }
+}
+
+/// Members that hold another spec than this control plane. Whoever does not know it sends it no word about the endpoint's address: it
+/// would take the address for itself as soon as its keepalived ran, and nobody would send it requests.
+fn other_specs(situation: &Situation<'_>) -> Option<Vec<Finding>> {
+    let ours = situation.spec.bootstrap_hash();
+    let others = answers(situation).filter(|answer| {
+        matches!(answer.standing, Standing::Member(_))
+            && answer.spec != ours
+            && situation.role == NodeRole::ControlPlane
+    });
+    let findings: Vec<_> = others
+        .map(|answer| {
+            let theirs = answer.spec;
+            finding::objection(&answer.node, &GrantRefusal::SpecDiffers { ours, theirs })
+        })
+        .collect();
+    (!findings.is_empty()).then_some(findings)
 }
 
 /// Members of another cluster than the one known here.

@@ -13,6 +13,7 @@ use hactl_agent::paths::Paths;
 use hactl_agent::standing::StandingStore;
 use hactl_node_plan::bootstrap::record::Record;
 use hactl_node_plan::bootstrap::voter::{self, Caller};
+use hactl_node_plan::plan::NodeContext;
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::report::{Outcome, Waiting};
@@ -24,7 +25,7 @@ use hactl_simulation::{SimulatedHost, World};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use super::{context, name};
+use super::context;
 
 /// An agent as the others reach it.
 #[derive(Clone)]
@@ -55,17 +56,28 @@ pub(crate) fn cluster() -> ClusterId {
 impl Town {
     /// Starts an agent whose state, where it has none, is made with that instance.
     pub(crate) async fn start(&self, world: &World, node: &str, instance: u8) -> Running {
-        let host = Arc::new(world.host(&name(node)));
-        let context = context(node);
+        self.start_with(world, context(node), instance).await
+    }
+
+    /// Starts an agent whose bundle says that of it.
+    pub(crate) async fn start_with(
+        &self,
+        world: &World,
+        context: NodeContext,
+        instance: u8,
+    ) -> Running {
+        let node = context.node.clone();
+        let host = Arc::new(world.host(&node));
         let paths = Paths::system();
         let operations = Operations::open(Arc::clone(&host), paths.clone(), context.clone())
             .await
             .unwrap();
         operations.recover().await;
         let fresh = InstanceId::from_bytes([instance; 16]);
-        let standing = StandingStore::open(Arc::clone(&host), &paths, cluster(), name(node), fresh)
-            .await
-            .unwrap();
+        let standing =
+            StandingStore::open(Arc::clone(&host), &paths, cluster(), node.clone(), fresh)
+                .await
+                .unwrap();
         let standing = Arc::new(standing);
         let sponsor = Sponsor::new(
             Arc::clone(&host),
@@ -81,10 +93,10 @@ impl Town {
         self.agents
             .lock()
             .unwrap()
-            .insert(name(node), agent.clone());
+            .insert(node.clone(), agent.clone());
         let line = Arc::new(Line {
             town: self.clone(),
-            own: name(node),
+            own: node,
         });
         let boot = FirstBoot::new(host, paths, operations, standing, line, 1);
         let progress = boot.progress();

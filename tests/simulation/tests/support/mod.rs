@@ -39,7 +39,7 @@ pub(crate) fn id(text: &str) -> OperationId {
     OperationId::new(text).unwrap()
 }
 
-fn node(text: &str, last: u8, zone: &str) -> DeclaredNode {
+pub(crate) fn node(text: &str, last: u8, zone: &str) -> DeclaredNode {
     DeclaredNode {
         name: name(text),
         address: [10, 99, 0, last].into(),
@@ -105,7 +105,11 @@ pub(crate) fn spec() -> ClusterSpec {
 }
 
 pub(crate) fn context(node: &str) -> NodeContext {
-    let spec = spec();
+    context_of(&spec(), node)
+}
+
+/// A node as that spec has it.
+pub(crate) fn context_of(spec: &ClusterSpec, node: &str) -> NodeContext {
     let (declared, role) = spec.declared(&name(node)).unwrap();
     NodeContext {
         node: declared.name.clone(),
@@ -117,8 +121,13 @@ pub(crate) fn context(node: &str) -> NodeContext {
 }
 
 pub(crate) fn world() -> World {
+    world_of(&spec())
+}
+
+/// The machines of that spec.
+pub(crate) fn world_of(spec: &ClusterSpec) -> World {
     let base: Timestamp = "2026-11-22T17:00:00Z".parse().unwrap();
-    World::of(&spec(), base)
+    World::of(spec, base)
 }
 
 /// One runtime with virtual time; when it ends, all that runs in it is gone, as with `kill -9`.
