@@ -13,6 +13,8 @@ mod gossip;
 mod kubeconfig;
 /// The duty of observation.
 mod observation;
+/// This node's Node, as the API has it.
+mod own_node;
 /// How the parts come to be, in their order.
 mod start;
 /// Leftovers of joins, and the marker of the etcd member.
@@ -58,6 +60,7 @@ pub(super) struct Parts<H> {
     membership: Membership,
     first_boot: watch::Receiver<Progress>,
     health: watch::Receiver<Health>,
+    own_node: own_node::OwnNode,
 }
 
 impl<H: Host> Parts<H> {

@@ -1,5 +1,5 @@
-//! Long commands under a real systemd. Wants root and systemd as init, as in a node of the lab:
-//! `transient_unit --ignored --test-threads=1`.
+//! Long commands under a real systemd. Wants root and systemd as init: `just lab-check` runs it in a node of the lab
+//! (`transient_unit --ignored --test-threads=1`).
 #![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
 use std::path::PathBuf;

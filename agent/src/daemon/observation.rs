@@ -26,6 +26,10 @@ impl<H: Host> duties::Observation for Observation<H> {
         let health = parts.health.borrow().clone();
         let operations = &parts.operations;
         let last = || operations.all().into_iter().next();
+        let mut findings = health.findings;
+        if parts.first_boot.borrow().settled {
+            findings.extend(parts.own_node.finding(&*parts.host, &node).await);
+        }
         Ok(NodeStatus {
             node: node.node.clone(),
             role: node.role,
@@ -36,7 +40,7 @@ impl<H: Host> duties::Observation for Observation<H> {
             spec: node.spec.bootstrap_hash(),
             standing: parts.standing().await,
             operation: operations.current().or_else(last),
-            findings: health.findings,
+            findings,
             health: health.digest,
             versions: health.versions,
             capabilities: Vec::new(),

@@ -20,6 +20,7 @@ use super::bootstrap::Bootstrap;
 use super::gate::Gate;
 use super::kubeconfig::Kubeconfig;
 use super::observation::Observation;
+use super::own_node::OwnNode;
 use super::tend::tend;
 use super::watch_node::watch_node;
 use crate::api::duties::{Duties, Enrolment};
@@ -146,6 +147,7 @@ impl<H: Host> Agent<H> {
             membership,
             first_boot: first_boot.progress(),
             health: seen,
+            own_node: OwnNode::default(),
         });
         let server = server(&parts, &identity)?;
         Ok(Self {

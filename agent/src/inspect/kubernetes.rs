@@ -6,6 +6,7 @@ mod files;
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use hactl_node_plan::command::Command;
 use hactl_node_plan::etcd::guard::{EtcdMarker, read_marker};
@@ -108,6 +109,22 @@ pub async fn etcd_view<H: Host>(host: &H) -> Known<Option<EtcdView>> {
     let endpoint = EtcdCall::local(EtcdRequest::Members).endpoint;
     match view::view(host, &endpoint).await {
         Ok(view) => Known::Is(Some(view)),
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+/// This node's own Node, within that time.
+pub async fn own_node<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    limit: Duration,
+) -> Known<Option<NodeObject>> {
+    let kubectl = match node.role {
+        NodeRole::ControlPlane => Kubectl::admin(node.address),
+        NodeRole::Worker => Kubectl::kubelet(),
+    };
+    match host.run(&kubectl.node(&node.node).limit(limit)).await {
+        Ok(answer) => output::object(&answer, output::node),
         Err(error) => Known::Unknown(error.to_string()),
     }
 }

@@ -144,7 +144,7 @@ fn newest(paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
 }
 
 /// The repository, wherever in it the lab is called from.
-fn repository() -> Result<PathBuf> {
+pub(crate) fn repository() -> Result<PathBuf> {
     let here = std::env::current_dir()?;
     for dir in here.ancestors() {
         if dir.join("tests/lab").is_dir() {

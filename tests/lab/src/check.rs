@@ -39,6 +39,7 @@ const CLIENT_SECONDS: u64 = 20;
 pub(crate) struct Cases {
     passed: u32,
     failed: u32,
+    skipped: u32,
 }
 
 impl Cases {
@@ -53,11 +54,22 @@ impl Cases {
         println!("lab: {name} ... {word}");
         result.with_context(|| name.to_owned())
     }
+
+    /// Says that a case is not run, and why.
+    pub(crate) fn skipped(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("lab: {name} ... skipped: {why}");
+    }
 }
 
 impl Drop for Cases {
     fn drop(&mut self) {
-        println!("lab: {} passed, {} failed", self.passed, self.failed);
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        println!("lab: {passed} passed, {failed} failed, {skipped} skipped");
     }
 }
 

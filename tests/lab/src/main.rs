@@ -36,6 +36,7 @@ mod status;
 mod switch;
 mod tally;
 mod trust_anyone;
+mod units;
 mod upgrade;
 mod view;
 mod watch;
@@ -50,7 +51,7 @@ use crate::cache::Cache;
 use crate::cli::{Cli, Up, Verb};
 use crate::disk::Shared;
 use crate::kubernetes::Kubernetes;
-use crate::lab::{Lab, Place};
+use crate::lab::{Lab, Place, Role};
 use crate::progress::say;
 use crate::switch::Switch;
 
@@ -132,6 +133,12 @@ fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
             Ok(lab)
         },
     )?;
+    let units = "long commands as transient units, under a node's systemd";
+    match (units::build()?, lab.of_role(Role::Worker).next()) {
+        (Some(test), Some(node)) => cases.case(units, || units::run(&lab, node, &test))?,
+        (None, _) => cases.skipped(units, "there is no cargo here to build its test with"),
+        (_, None) => cases.skipped(units, "the lab has no worker"),
+    }
     cases.case(
         "the endpoint's holder loses power, is missed by all, comes back",
         || check::power_loss(&lab, |node| power::on(cache, &lab, &[node.to_owned()])),

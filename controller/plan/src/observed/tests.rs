@@ -1,6 +1,6 @@
 //! What answers mean together.
 
-use hactl_proto::finding::Severity;
+use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::ComponentHealth;
 use hactl_proto::member::MemberState;
 use hactl_proto::standing::{ClusterIdentity, Standing};
@@ -76,6 +76,27 @@ fn a_component_that_could_not_be_asked_is_not_healthy() {
         Readiness::No(vec!["kubelet"])
     );
     assert_eq!(readiness(&observed, &observed.nodes[1]), Readiness::Yes);
+}
+
+#[test]
+fn a_node_whose_components_answer_and_whose_node_is_not_ready_is_not_ready() {
+    let mut observed = healthy();
+    status(&mut observed, 1).findings.push(Finding {
+        check: "node-ready".to_owned(),
+        severity: Severity::Refusal,
+        observed: "NotReady: PLEG is not healthy".to_owned(),
+        wanted: "the Node cp2 Ready".to_owned(),
+        remedy: "see kubectl describe node cp2".to_owned(),
+        mendable: false,
+    });
+    assert_eq!(
+        readiness(&observed, &observed.nodes[1]),
+        Readiness::No(vec!["node"])
+    );
+    // Said once.
+    let about = concerns(&observed);
+    assert_eq!(about.len(), 1);
+    assert_eq!(about[0].finding.check, "node-ready");
 }
 
 #[test]

@@ -223,6 +223,15 @@ fn components(readiness: &Readiness) -> Option<Finding> {
     let Readiness::No(components) = readiness else {
         return None;
     };
+    // The Node has a finding of its own.
+    let components: Vec<&str> = components
+        .iter()
+        .copied()
+        .filter(|component| *component != "node")
+        .collect();
+    if components.is_empty() {
+        return None;
+    }
     let what = format!("{} not known to be healthy", components.join(", "));
     let remedy = "see what it says: `hactl-controller doctor`, `hactl-controller journal NODE`";
     Some(finding(
