@@ -36,6 +36,9 @@ struct Arguments {
     verb: Verb,
 }
 
+/// What every verb takes stands apart from what one takes.
+const EVERYWHERE: &str = "Options of every verb";
+
 /// What all verbs take.
 #[derive(Debug, Clone, Args)]
 struct Common {
@@ -46,6 +49,7 @@ struct Common {
         value_enum,
         default_value_t,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "FORMAT"
     )]
     output: Format,
@@ -53,6 +57,7 @@ struct Common {
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "DIR",
         env = "HACTL_STATE",
         hide_env_values = true
@@ -62,16 +67,17 @@ struct Common {
     #[arg(
         long,
         global = true,
+        help_heading = EVERYWHERE,
         value_name = "NAME",
         env = "HACTL_CLUSTER",
         hide_env_values = true
     )]
     cluster: Option<String>,
     /// Whose certificate to show: the operator's, or a viewer's
-    #[arg(long, global = true, value_name = "NAME", default_value = OPERATOR)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "NAME", default_value = OPERATOR)]
     person: NodeName,
     /// How long one node may take to answer, in seconds
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     limit: u64,
 }
 
