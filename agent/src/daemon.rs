@@ -40,6 +40,7 @@ use crate::first_boot::{Progress, here};
 use crate::guard_etcd::Verdict;
 use crate::health::Health;
 use crate::host::{Host, RealHost};
+use crate::join::Sponsor;
 use crate::membership::Membership;
 use crate::operation::Operations;
 use crate::paths::Paths;
@@ -58,6 +59,7 @@ pub(super) struct Parts<H> {
     operations: Operations<H>,
     standing: Arc<StandingStore<H>>,
     membership: Membership,
+    sponsor: Sponsor<H>,
     first_boot: watch::Receiver<Progress>,
     health: watch::Receiver<Health>,
     own_node: own_node::OwnNode,
@@ -81,8 +83,17 @@ impl<H: Host> Parts<H> {
         inspector.set_peers(gossip::peer_facts(&self.membership).await);
         let machine = inspector.inspect_afresh(&*self.host, &wanted).await;
         let mut findings = check_all(&machine, &wanted, &machine.peers);
-        findings.extend(self.first_boot.borrow().findings.iter().cloned());
+        self.add_first_boot(&mut findings);
         findings
+    }
+
+    /// What stands against the first boot, where it is not a prerequisite that is named already.
+    fn add_first_boot(&self, findings: &mut Vec<Finding>) {
+        for finding in &self.first_boot.borrow().findings {
+            if !findings.contains(finding) {
+                findings.push(finding.clone());
+            }
+        }
     }
 }
 

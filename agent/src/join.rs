@@ -15,8 +15,8 @@ mod token;
 
 pub use error::JoinError;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hactl_node_plan::plan::NodeContext;
 use hactl_proto::join::{Admission, Applicant};
@@ -44,6 +44,8 @@ struct Inner<H> {
     node: RwLock<Arc<NodeContext>>,
     /// Tasks that renew the lease, by the joiner that it is held for.
     renewals: Mutex<BTreeMap<NodeName, AbortHandle>>,
+    /// Workers that a token was minted for in this life of the agent: somebody waits for them.
+    minted: Mutex<BTreeSet<NodeName>>,
 }
 
 impl<H> Clone for Sponsor<H> {
@@ -63,6 +65,7 @@ impl<H: Host> Sponsor<H> {
                 paths,
                 node: RwLock::new(node),
                 renewals: Mutex::new(BTreeMap::new()),
+                minted: Mutex::new(BTreeSet::new()),
             }),
         }
     }
@@ -87,6 +90,13 @@ impl<H: Host> Sponsor<H> {
 
     fn host(&self) -> &H {
         &self.inner.host
+    }
+
+    fn minted(&self) -> MutexGuard<'_, BTreeSet<NodeName>> {
+        self.inner
+            .minted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,8 @@
 
 pub mod lease;
 
+use std::collections::BTreeSet;
+
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::join::Applicant;
 use hactl_proto::name::NodeName;
@@ -186,10 +188,17 @@ pub fn tokens_of<'a>(tokens: &'a [ListedToken], joiner: &NodeName) -> Vec<&'a st
     of_purpose(tokens, |purpose| purpose.joiner == *joiner)
 }
 
-/// Secrets of tokens that this sponsor minted for workers: after its restart nobody waits for them.
-pub fn worker_tokens_by<'a>(tokens: &'a [ListedToken], sponsor: &NodeName) -> Vec<&'a str> {
+/// Secrets of tokens that this sponsor minted for workers before its restart: nobody waits for them. `since` are the joiners that
+/// it minted for after it.
+pub fn worker_tokens_by<'a>(
+    tokens: &'a [ListedToken],
+    sponsor: &NodeName,
+    since: &BTreeSet<NodeName>,
+) -> Vec<&'a str> {
     of_purpose(tokens, |purpose| {
-        purpose.role == NodeRole::Worker && purpose.sponsor == *sponsor
+        purpose.role == NodeRole::Worker
+            && purpose.sponsor == *sponsor
+            && !since.contains(&purpose.joiner)
     })
 }
 

@@ -138,9 +138,15 @@ impl<H: Host> Agent<H> {
             bundle.generation,
         );
         let (health, seen) = watch::channel(Health::default());
+        let sponsor = Sponsor::new(
+            Arc::clone(&host),
+            Arc::new(paths.clone()),
+            operations.node(),
+        );
         let parts = Arc::new(Parts {
             host,
             paths,
+            sponsor,
             bundle,
             operations,
             standing,
@@ -205,17 +211,12 @@ fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server,
         Some(registrar) => Arc::new(registrar),
         None => Arc::new(NoRegistrar),
     };
-    let sponsor = Sponsor::new(
-        Arc::clone(host),
-        Arc::new(parts.paths.clone()),
-        parts.operations.node(),
-    );
     let duties = Duties {
         observation: Arc::new(Observation(Arc::clone(parts))),
         operations: Arc::new(Gate(parts.operations.clone())),
         membership: Arc::new(parts.membership.clone()),
         bootstrap: Arc::new(Bootstrap(Arc::clone(parts))),
-        sponsor: Arc::new(sponsor),
+        sponsor: Arc::new(parts.sponsor.clone()),
         enrolment,
         kubeconfig: Arc::new(Kubeconfig(Arc::clone(host))),
     };

@@ -9,7 +9,6 @@ use super::Parts;
 use crate::etcd::marker;
 use crate::host::Host;
 use crate::inspect::kubernetes::api_server;
-use crate::join::Sponsor;
 
 /// A lease that nobody renews runs out within this time too.
 const EVERY: Duration = Duration::from_mins(1);
@@ -21,11 +20,7 @@ pub(super) async fn tend<H: Host>(parts: Arc<Parts<H>>) {
         return std::future::pending().await;
     }
     let paths = Arc::new(parts.paths.clone());
-    let sponsor = Sponsor::new(
-        Arc::clone(&parts.host),
-        Arc::clone(&paths),
-        Arc::clone(&node),
-    );
+    let sponsor = parts.sponsor.clone();
     let mut started = true;
     let mut ticks = tokio::time::interval(EVERY);
     loop {

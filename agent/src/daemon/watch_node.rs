@@ -36,8 +36,7 @@ pub(super) async fn watch_node<H: Host>(parts: Arc<Parts<H>>, health: watch::Sen
             mended = Some(look);
             mend(&parts).await;
         }
-        seen.findings
-            .extend(parts.first_boot.borrow().findings.iter().cloned());
+        parts.add_first_boot(&mut seen.findings);
         if let Err(error) = parts.membership.publish(seen.digest.clone()).await {
             tracing::warn!(%error, "the digest was not published");
         }

@@ -53,14 +53,16 @@ impl<H: Host> Sponsor<H> {
     }
 
     /// Removes what joins left that nobody completes any more: what this sponsor minted for workers before its restart, and all
-    /// of a lease whose holder vanished. To be called at the agent's start with `started`, and now and then after.
+    /// of a lease whose holder vanished. To be called after the agent's start with `started` until it succeeds, and now and then
+    /// after. A node may be on its way in by the first call: it comes when the API serves, and so does the node.
     pub async fn sweep(&self, started: bool) -> Result<(), JoinError> {
         let node = self.node();
         let cluster = Cluster::new(self.host(), node.address);
         if started {
             let tokens = cluster.tokens().await?;
+            let minted = self.minted().clone();
             cluster
-                .delete_secrets(&worker_tokens_by(&tokens, &node.node))
+                .delete_secrets(&worker_tokens_by(&tokens, &node.node, &minted))
                 .await?;
         }
         let Some(lease) = cluster.lease().await? else {

@@ -24,6 +24,7 @@ impl<H: Host> Sponsor<H> {
         applicant: &Applicant,
         say: &mut Say,
     ) -> Result<Secret, JoinError> {
+        self.minted().insert(applicant.node.clone());
         let purpose = Purpose {
             joiner: applicant.node.clone(),
             role: applicant.role,

@@ -160,6 +160,29 @@ fn what_a_vanished_sponsor_minted_is_swept_once_its_lease_ran_out() {
 }
 
 #[test]
+fn the_first_sweep_leaves_what_was_minted_before_it_in_the_same_life() {
+    let world = world();
+    life(&world, async {
+        let sponsor = with_cluster(&world).await;
+        let mut answers = sponsor.admit(applicant("w1")).await.unwrap();
+        admitted(&mut answers).await;
+    });
+    assert_eq!(secrets(&world).len(), 1);
+    life(&world, async {
+        let sponsor = sponsor(&world, "cp1");
+        let mut answers = sponsor.admit(applicant("w1")).await.unwrap();
+        admitted(&mut answers).await;
+        let minted = secrets(&world);
+        sponsor.sweep(true).await.unwrap();
+        assert_eq!(secrets(&world), minted);
+    });
+    life(&world, async {
+        sponsor(&world, "cp1").sweep(true).await.unwrap();
+        assert_eq!(secrets(&world), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_join_that_is_only_said_to_be_done_is_not_believed() {
     let world = world();
     life(&world, async {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::etcd::{EtcdMember, MemberHealth, MemberList, peer_url};
@@ -169,6 +169,10 @@ fn tokens_are_told_apart_by_what_they_were_minted_for() {
     assert_eq!(tokens_of(&tokens, &cp2().node), ["a"]);
     assert_eq!(control_plane_tokens(&tokens), ["a", "c"]);
     let cp1 = NodeName::new("cp1").unwrap();
-    assert_eq!(worker_tokens_by(&tokens, &cp1), ["b"]);
-    assert_eq!(worker_tokens_by(&tokens, &cp2().node), Vec::<&str>::new());
+    let none = BTreeSet::new();
+    assert_eq!(worker_tokens_by(&tokens, &cp1, &none), ["b"]);
+    let nothing = Vec::<&str>::new();
+    assert_eq!(worker_tokens_by(&tokens, &cp2().node, &none), nothing);
+    let since = BTreeSet::from([NodeName::new("w1").unwrap()]);
+    assert_eq!(worker_tokens_by(&tokens, &cp1, &since), nothing);
 }

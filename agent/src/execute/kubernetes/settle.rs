@@ -1,6 +1,7 @@
 //! What an init leaves to do in the cluster: secrets away, etcd's state fixed, pod network in, zone named.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hactl_node_plan::facts::Known;
 use hactl_node_plan::kubeadm::config::{INIT_TOKEN_DESCRIPTION, ZONE_LABEL};
@@ -10,7 +11,7 @@ use hactl_node_plan::plan::kubernetes::pod_network_hash;
 use serde_json::json;
 
 use super::{config, kubectl, wait};
-use crate::execute::{ExecuteContext, StepError};
+use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::Host;
 use crate::inspect::kubernetes::cluster_objects;
 
@@ -63,15 +64,20 @@ pub(super) async fn keep_etcd_existing<H: Host>(cx: &ExecuteContext<H>) -> Resul
     }
     wait::etcd_member(cx).await?;
     wait::api_server(cx).await?;
-    let objects = cluster_objects(&*cx.host, &cx.node).await;
-    if matches!(&objects, Known::Is(objects) if objects.etcd_existing) {
-        return Ok(());
-    }
-    Err(StepError::State {
-        what: "keep an etcd that lost its data from starting empty".to_owned(),
-        observed: "kubeadm-config does not say initial-cluster-state: existing".to_owned(),
-        remedy: "Look at the ConfigMap kube-system/kubeadm-config.".to_owned(),
-    })
+    // Its API server loses etcd for a moment, and may fail once more after it was ready.
+    cx.wait(
+        "kubeadm-config to say initial-cluster-state: existing",
+        Duration::from_secs(1),
+        Duration::from_mins(2),
+        || async {
+            Ok(match cluster_objects(&*cx.host, &cx.node).await {
+                Known::Is(objects) if objects.etcd_existing => Condition::Met(()),
+                Known::Is(_) => Condition::Pending("it does not".to_owned()),
+                Known::Unknown(reason) => Condition::Pending(reason),
+            })
+        },
+    )
+    .await
 }
 
 /// Whether etcd's manifest has it already: then kubeadm writes the same file again and the kubelet leaves etcd alone.
