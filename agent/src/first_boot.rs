@@ -52,6 +52,8 @@ use peers::Peers;
 const GRACE: Duration = Duration::from_mins(10);
 /// Between two rounds while something is awaited.
 const ROUND: Duration = Duration::from_secs(1);
+/// Between two rounds while components come up: the look at what is left of a join starts kubectl and kubeadm.
+const HEALTH_ROUND: Duration = Duration::from_secs(3);
 /// Between two rounds when the node is settled: what is looked for then is lost data.
 const SETTLED_ROUND: Duration = Duration::from_secs(30);
 /// Look again at once: something changed.

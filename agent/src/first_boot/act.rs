@@ -13,7 +13,7 @@ use hactl_proto::spec::DeclaredNode;
 use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest};
 
 use super::peers::Peers;
-use super::{AT_ONCE, FirstBoot, ROUND, here};
+use super::{AT_ONCE, FirstBoot, HEALTH_ROUND, ROUND, here};
 use crate::host::Host;
 use crate::standing::StandingError;
 
@@ -43,7 +43,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
             }
             Next::AwaitHealth { observed } => {
                 self.say("this node's components to be healthy", &observed);
-                ROUND
+                HEALTH_ROUND
             }
             Next::Settle(identity) => {
                 // The join succeeded before the agent was ended.

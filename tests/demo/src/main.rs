@@ -17,7 +17,7 @@ use clap::Parser;
 #[command(name = "hactl-demo", version)]
 pub(crate) struct Cli {
     /// How long simulated programs take: 1 is about as long as real ones, 0.2 a fifth of it
-    #[arg(long, default_value_t = 0.4, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 0.4, value_name = "FACTOR", value_parser = pace)]
     pace: f64,
     /// TCP and UDP port of the agents, on loopback addresses of their own
     #[arg(long, default_value_t = 7480)]
@@ -25,6 +25,14 @@ pub(crate) struct Cli {
     /// Let the agents say what they log, on standard error
     #[arg(long)]
     log: bool,
+}
+
+fn pace(text: &str) -> Result<f64, String> {
+    let factor = text
+        .parse()
+        .ok()
+        .filter(|factor| (0.0..=10.0).contains(factor));
+    factor.ok_or_else(|| "a number from 0 to 10 is wanted".to_owned())
 }
 
 fn main() -> ExitCode {

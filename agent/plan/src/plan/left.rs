@@ -13,7 +13,7 @@ use hactl_proto::role::NodeRole;
 pub enum Left {
     /// Nothing: the plan of the join is empty.
     Nothing,
-    /// Nothing but time, or a word that is missing: for this.
+    /// Nothing but time, or a word that is missing: this was seen.
     Time(String),
     /// The Node is not registered. Its kubelet may be about to; one whose Node was deleted never will.
     Registration,
@@ -27,7 +27,7 @@ pub fn left(context: &NodeContext, facts: &Facts) -> Left {
         Known::Is(Some(_)) => {}
         Known::Is(None) => return Left::Registration,
         Known::Unknown(reason) => {
-            return Left::Time(format!("the API's word on its Node: {reason}"));
+            return Left::Time(format!("its Node is unknown: {reason}"));
         }
     }
     let mut steps = endpoint_steps(context, facts);
@@ -36,15 +36,15 @@ pub fn left(context: &NodeContext, facts: &Facts) -> Left {
         NodeRole::ControlPlane if entered(context, &facts.kubernetes) => {
             steps.extend(kubernetes(rest(context, &facts.kubernetes)));
         }
-        NodeRole::ControlPlane => return Left::Time("etcd's word on its member".to_owned()),
+        NodeRole::ControlPlane => return Left::Time("its etcd member is unknown".to_owned()),
     }
-    let names: Vec<&str> = steps.iter().map(Step::name).collect();
+    let awaited: Vec<&str> = steps.iter().filter_map(awaited).collect();
     if steps.is_empty() {
         Left::Nothing
-    } else if steps.iter().all(only_waits) {
-        Left::Time(names.join(", "))
+    } else if awaited.len() == steps.len() {
+        Left::Time(awaited.join(", "))
     } else {
-        Left::Steps(names)
+        Left::Steps(steps.iter().map(Step::name).collect())
     }
 }
 
@@ -52,13 +52,12 @@ fn kubernetes(steps: Vec<KubernetesStep>) -> impl Iterator<Item = Step> {
     steps.into_iter().map(Step::Kubernetes)
 }
 
-const fn only_waits(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Kubernetes(
-            KubernetesStep::AwaitApiServer
-                | KubernetesStep::AwaitEtcdMember
-                | KubernetesStep::AwaitNode
-        )
-    )
+/// What is not there yet, where the step only waits for it.
+const fn awaited(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::Kubernetes(KubernetesStep::AwaitApiServer) => Some("its API server is not ready"),
+        Step::Kubernetes(KubernetesStep::AwaitEtcdMember) => Some("its etcd member is not well"),
+        Step::Kubernetes(KubernetesStep::AwaitNode) => Some("its Node is not Ready"),
+        _ => None,
+    }
 }

@@ -64,11 +64,11 @@ fn what_is_left_of_a_join_is_told_apart_from_what_only_wants_time() {
     facts.member = None;
     assert_eq!(
         of(facts),
-        Left::Time("etcd's word on its member".to_owned())
+        Left::Time("its etcd member is unknown".to_owned())
     );
     let mut facts = done(&node);
     if let Known::Is(Some(object)) = &mut facts.node {
         object.ready = false;
     }
-    assert_eq!(of(facts), Left::Time("await-node".to_owned()));
+    assert_eq!(of(facts), Left::Time("its Node is not Ready".to_owned()));
 }
