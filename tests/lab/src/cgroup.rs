@@ -1,4 +1,4 @@
-//! A folder of its own for each node in each cgroup v1 controller. Without it every kubelet sees, and deletes, the pods of
+//! A folder of its own for each node in each cgroup hierarchy. Without it every kubelet sees, and deletes, the pods of
 //! the others.
 
 use std::fs;
@@ -88,7 +88,8 @@ fn remove_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The mounted controllers of version 1, `systemd` (the one without a controller) among them.
+/// The mounted controllers of version 1, `systemd` (the one without a controller) among them, and in the hybrid layout the
+/// hierarchy of version 2: systemd-nspawn asks that one where it is, and puts all nodes into one place where it is at the root.
 fn controllers() -> Result<Vec<PathBuf>> {
     let all = fs::read_dir(CGROUPS)
         .context("failed to list the cgroup controllers")?
@@ -97,7 +98,10 @@ fn controllers() -> Result<Vec<PathBuf>> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.path());
     Ok(own
-        .filter(|dir| dir.join("notify_on_release").exists())
+        .filter(|dir| {
+            let version_2 = dir.join("cgroup.controllers").exists();
+            version_2 || dir.join("notify_on_release").exists()
+        })
         .collect())
 }
 

@@ -75,31 +75,6 @@ fn booted(place: &Place, node: &str) -> Result<()> {
         "it says {state:?} {}",
         outcome.stderr.trim()
     );
-    start_again(place, node)
-}
-
-/// systemd's exit status of a service whose process could not enter its control group (systemd.exec(5)).
-const CGROUP: &str = "219";
-
-/// On a loaded host a service of the early boot now and then finds its cgroup gone (systemd 252 with cgroup v1). Outside of
-/// containers that does not happen: it is started again.
-fn start_again(place: &Place, node: &str) -> Result<()> {
-    let systemctl = |words: &str| {
-        let argv: Vec<&str> = words.split(' ').collect();
-        machine::inside(place, node, &argv)?.run()
-    };
-    let failed = systemctl("systemctl list-units --failed --plain --no-legend")?;
-    for unit in failed.lines().filter_map(|line| line.split(' ').next()) {
-        let status = systemctl(&format!(
-            "systemctl show --value --property=ExecMainStatus {unit}"
-        ))?;
-        if status.trim() == CGROUP {
-            say(&format!(
-                "{node}: starting {unit} again, which found no cgroup"
-            ));
-            systemctl(&format!("systemctl restart {unit}"))?;
-        }
-    }
     Ok(())
 }
 

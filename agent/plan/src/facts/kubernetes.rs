@@ -50,8 +50,6 @@ pub struct KubernetesFiles {
     pub etcd_data: bool,
     /// Whether the kubelet has a configuration.
     pub kubelet_config: bool,
-    /// Whether etcd's manifest says `initial-cluster-state=existing`.
-    pub etcd_existing: bool,
 }
 
 /// This node's own API server.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::NodeContext;
 use crate::facts::Known;
-use crate::facts::kubernetes::{ClusterObjects, KubernetesFacts, KubernetesFiles};
+use crate::facts::kubernetes::{KubernetesFacts, KubernetesFiles};
 use crate::kubeadm::Kubeadm;
 use crate::kubeadm::config::ZONE_LABEL;
 use crate::step::kubernetes::KubernetesStep;
@@ -179,7 +179,7 @@ pub(super) fn settle_control_plane(
     if init && cluster.is_none_or(|objects| !objects.init_tokens.is_empty()) {
         steps.push(KubernetesStep::RemoveInitSecrets);
     }
-    if init && stacked(node) && !etcd_existing(facts, cluster) {
+    if init && stacked(node) && cluster.is_none_or(|objects| !objects.etcd_existing) {
         steps.push(KubernetesStep::KeepEtcdExisting);
     }
     if init
@@ -231,11 +231,6 @@ pub(super) fn wrong_role(node: &NodeContext, wanted: NodeRole) -> Option<Finding
             "Give the order to a node of that role, or change the spec.",
         )
     })
-}
-
-fn etcd_existing(facts: &KubernetesFacts, cluster: Option<&ClusterObjects>) -> bool {
-    facts.files.known().is_some_and(|files| files.etcd_existing)
-        && cluster.is_some_and(|objects| objects.etcd_existing)
 }
 
 #[cfg(test)]

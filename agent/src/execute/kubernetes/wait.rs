@@ -9,7 +9,7 @@ use hactl_node_plan::kubeadm::output::{self, NodeObject};
 use super::kubectl;
 use crate::etcd::view;
 use crate::execute::{Condition, ExecuteContext, StepError};
-use crate::host::{Host, Question};
+use crate::host::Host;
 use crate::inspect::kubernetes::api_server as ask_api_server;
 
 const EVERY: Duration = Duration::from_millis(500);
@@ -59,43 +59,6 @@ pub(super) async fn etcd_member<H: Host>(
         Ok(match view::health_of(&*cx.host, member).await {
             MemberHealth::Healthy => Condition::Met((list.cluster, member.clone())),
             MemberHealth::Unhealthy(reason) => Condition::Pending(reason),
-        })
-    })
-    .await
-}
-
-/// When etcd's process began, by its own metrics (seconds since 1970); `None`: it does not answer.
-pub(super) async fn etcd_start<H: Host>(cx: &ExecuteContext<H>) -> Option<String> {
-    let question = Question::Get {
-        url: "http://127.0.0.1:2381/metrics".to_owned(),
-        ca_file: None,
-        identity: None,
-    };
-    let answer = cx.host.ask(&question).await.ok()?;
-    String::from_utf8_lossy(&answer.body)
-        .lines()
-        .find_map(|line| line.strip_prefix("process_start_time_seconds "))
-        .map(str::to_owned)
-}
-
-/// etcd's process is another than the one that began at `before`: the kubelet saw the changed manifest. Where it was not known
-/// when the old one began there is nothing to compare, and the waits that follow have to do.
-pub(super) async fn etcd_restarted<H: Host>(
-    cx: &ExecuteContext<H>,
-    before: Option<String>,
-) -> Result<(), StepError> {
-    if before.is_none() {
-        return Ok(());
-    }
-    let name = format!(
-        "etcd of {} started again with its changed manifest",
-        cx.node.node
-    );
-    cx.wait(&name, EVERY, CONTROL_PLANE_LIMIT, || async {
-        Ok(match etcd_start(cx).await {
-            None => Condition::Pending("it does not answer".to_owned()),
-            now if now == before => Condition::Pending("the old one runs".to_owned()),
-            Some(_) => Condition::Met(()),
         })
     })
     .await

@@ -20,8 +20,6 @@ pub async fn files<H: Host>(host: &H, node: &NodeContext) -> Known<KubernetesFil
 }
 
 async fn read<H: Host>(host: &H, data_dir: &str) -> Result<KubernetesFiles, HostError> {
-    let manifest = host.read(Path::new(layout::ETCD_MANIFEST)).await?;
-    let manifest = String::from_utf8_lossy(&manifest.unwrap_or_default()).into_owned();
     let wal = Path::new(data_dir).join("member/wal");
     Ok(KubernetesFiles {
         kubeconfigs: names(host, layout::KUBERNETES)
@@ -43,7 +41,6 @@ async fn read<H: Host>(host: &H, data_dir: &str) -> Result<KubernetesFiles, Host
             .read(Path::new(layout::KUBELET_CONFIG))
             .await?
             .is_some(),
-        etcd_existing: manifest.contains("--initial-cluster-state=existing"),
     })
 }
 

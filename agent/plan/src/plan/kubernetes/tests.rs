@@ -17,7 +17,7 @@ use super::*;
 use crate::etcd::guard::{EtcdMarker, MARKER_VERSION};
 use crate::etcd::{EtcdMember, EtcdView, MemberHealth, MemberId, MemberList, peer_url};
 use crate::example::{context, spec};
-use crate::facts::kubernetes::{ApiServer, KubernetesFiles};
+use crate::facts::kubernetes::{ApiServer, ClusterObjects, KubernetesFiles};
 use crate::kubeadm::layout::STATIC_PODS;
 use crate::kubeadm::output::NodeObject;
 use hactl_proto::Timestamp;
@@ -67,7 +67,6 @@ fn half_done() -> KubernetesFacts {
             pki: names(&["ca.crt", "ca.key", "etcd"]),
             etcd_data: true,
             kubelet_config: true,
-            etcd_existing: false,
         }),
         etcd: Known::Unknown("connection refused".to_owned()),
         guarded: Known::Is(true),
@@ -143,9 +142,6 @@ fn done(node: &NodeContext) -> KubernetesFacts {
         etcd_existing: true,
         ..ClusterObjects::default()
     });
-    if let Known::Is(files) = &mut facts.files {
-        files.etcd_existing = true;
-    }
     facts
 }
 
