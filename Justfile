@@ -49,6 +49,10 @@ bench:
 watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
+# Failure detection at the size of large clusters, in virtual time, beside foca as it comes (`--full`: up to 5,000 members, hours).
+bench-gossip *ARGS:
+    cargo run --quiet --profile measure -p hactl-gossip -- {{ARGS}}
+
 # Feed random bytes to every parser of outside input, for SECONDS each.
 fuzz SECONDS="60":
     tests/fuzz/run {{SECONDS}}

@@ -44,4 +44,46 @@ pub struct MemberView {
     pub round_trip_us: Option<u32>,
     /// The newest health digest heard, if any.
     pub health: Option<HealthDigest>,
+    /// How the observer's probes reach it.
+    #[serde(default)]
+    pub reach: Reach,
+    /// What the observer believes of the member's zone as a whole; in its own row, of its own contact too.
+    #[serde(default)]
+    pub zone_condition: ZoneCondition,
+}
+
+/// By which way an observer's probes reach a member or a zone.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// Directly, by datagrams both ways.
+    #[default]
+    Direct,
+    /// The observer's datagrams to it get lost; its own arrive, and others reach it.
+    NotTo,
+    /// Its datagrams to the observer get lost; others hear it.
+    NotFrom,
+    /// Over TCP alone: datagrams don't come through by any way.
+    Stream,
+}
+
+/// What an observer believes of a zone as a whole.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZoneCondition {
+    /// Members of it are heard.
+    #[default]
+    Reachable,
+    /// It fell silent as a whole, while other zones are heard.
+    Silent,
+    /// The observer's own zone: all others, two or more, fell silent, so it is this one that is cut off.
+    CutOff,
+    /// It is silent, and nobody can tell whether it is gone or the observer's zone is cut off.
+    Undecided,
+    /// The observer hears nobody at all: said in its own row alone.
+    Alone,
 }

@@ -18,6 +18,8 @@ pub struct Now {
 
 /// Samples kept of a peer: the one with the shortest round trip is the least disturbed (RFC 5905, clock filter).
 const SAMPLES: usize = 8;
+/// Peers of which samples are kept: the median of so many is as good as that of thousands.
+const PEERS: usize = 64;
 
 #[derive(Debug, Clone, Copy)]
 struct Sample {
@@ -29,6 +31,7 @@ struct Sample {
 struct Peer {
     samples: [Option<Sample>; SAMPLES],
     next: usize,
+    sampled: Duration,
     /// Of a datagram that was refused as stale: one way only, but far beyond any path's delay.
     refused_offset_ms: Option<i64>,
 }
@@ -41,8 +44,9 @@ impl PeerClocks {
     /// An answered probe: sent and received by our clocks, and when the peer sent its answer by its own wall clock.
     pub fn answered(&mut self, peer: NodeId, sent: Now, received: Now, answered_ms: i64) {
         let middle = i64::midpoint(sent.wall_ms, received.wall_ms);
-        let known = self.0.entry(peer).or_default();
+        let known = self.entry(peer);
         known.refused_offset_ms = None;
+        known.sampled = received.mono;
         known.samples[known.next] = Some(Sample {
             round_trip: received.mono.saturating_sub(sent.mono),
             offset_ms: answered_ms.saturating_sub(middle),
@@ -52,7 +56,21 @@ impl PeerClocks {
 
     /// A peer's datagram was authentic but outside the time bound.
     pub fn refused(&mut self, peer: NodeId, offset_ms: i64) {
-        self.0.entry(peer).or_default().refused_offset_ms = Some(offset_ms);
+        self.entry(peer).refused_offset_ms = Some(offset_ms);
+    }
+
+    /// The peer's place; the one sampled longest ago makes room for a new one.
+    fn entry(&mut self, peer: NodeId) -> &mut Peer {
+        if !self.0.contains_key(&peer) && self.0.len() >= PEERS {
+            let oldest = self
+                .0
+                .iter()
+                .min_by_key(|(node, known)| (known.sampled, **node));
+            if let Some(oldest) = oldest.map(|(node, _)| *node) {
+                self.0.remove(&oldest);
+            }
+        }
+        self.0.entry(peer).or_default()
     }
 
     /// Forgets peers that `keep` does not name.

@@ -4,7 +4,7 @@
 //! broadcasts with a length each.
 
 use bytes::{Buf, BufMut};
-use foca::{Header, Member, Message, State};
+use foca::{Header, Member, Message, ProbeNumber, State};
 
 use super::identity::MemberId;
 use super::wire::{Malformed, Reader};
@@ -15,40 +15,92 @@ pub struct SwimCodec;
 
 /// What a payload holds, read before foca applies any of it.
 #[derive(Debug)]
-pub struct Survey {
-    /// Its header.
+pub struct Survey<'a> {
+    /// Its header. A [`Survey::unheard`] says of itself that it is gossip.
     pub header: Header<MemberId>,
     /// Its member updates.
     pub members: Vec<Member<MemberId>>,
+    /// Its broadcasts, each with its length in front.
+    pub items: &'a [u8],
+    /// A helper's word, which foca does not know: it heard nothing of that member, whom it pinged for a probe of that number.
+    pub unheard: Option<(MemberId, ProbeNumber)>,
+}
+
+impl<'a> Survey<'a> {
+    /// The broadcasts; their framing was checked.
+    pub fn broadcasts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let mut from = Reader::new(self.items);
+        std::iter::from_fn(move || {
+            let length = from.u16("item length").ok()?;
+            from.take(usize::from(length), "item").ok()
+        })
+    }
+}
+
+/// Behind the tags of foca's messages.
+const UNHEARD: u8 = 11;
+
+/// Tells a prober that nothing was heard of the member that it asked to ping.
+pub fn unheard(header: &Header<MemberId>, target: &MemberId, number: ProbeNumber) -> Vec<u8> {
+    let mut out = Vec::with_capacity(96);
+    header.src.encode(&mut out);
+    out.put_u16(header.src_incarnation);
+    header.dst.encode(&mut out);
+    out.put_u8(UNHEARD);
+    out.put_u8(number);
+    target.encode(&mut out);
+    out
 }
 
 /// Reads header and members of a payload to its end, and checks the framing of the broadcasts behind them.
-pub fn survey(payload: &[u8]) -> Result<Survey, Malformed> {
+pub fn survey(payload: &[u8]) -> Result<Survey<'_>, Malformed> {
     let mut from = Reader::new(payload);
-    let header = decode_header(&mut from)?;
+    let ends = decode_ends(&mut from)?;
+    if from.rest().first() == Some(&UNHEARD) {
+        from.u8("message")?;
+        let number = from.u8("probe number")?;
+        let target = MemberId::decode(&mut from)?;
+        // What is behind is a later version's.
+        return Ok(Survey {
+            header: ends.with(Message::Gossip),
+            members: Vec::new(),
+            items: &[],
+            unheard: Some((target, number)),
+        });
+    }
+    let message = decode_message(&mut from)?;
+    let header = ends.with(message);
     let mut members = Vec::new();
     if !from.rest().is_empty() && header.message != Message::Broadcast {
         for _ in 0..from.u16("member count")? {
             members.push(decode_member(&mut from)?);
         }
     }
+    let items = from.rest();
     while !from.rest().is_empty() {
         let length = from.u16("item length")?;
         from.take(usize::from(length), "item")?;
     }
-    Ok(Survey { header, members })
+    Ok(Survey {
+        header,
+        members,
+        items,
+        unheard: None,
+    })
 }
 
-/// A payload as foca would make it: for what the detector says beside foca.
-pub fn payload(header: &Header<MemberId>, members: &[Member<MemberId>]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
+/// A payload as foca would make it: for what the detector says beside foca, and what it hands on to it.
+pub fn payload(header: &Header<MemberId>, members: &[Member<MemberId>], items: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128 + items.len());
     encode_header(header, &mut out);
-    if !members.is_empty() {
+    let counted = header.message != Message::Broadcast;
+    if counted && !(members.is_empty() && items.is_empty()) {
         out.put_u16(u16::try_from(members.len()).unwrap_or(u16::MAX));
         for member in members.iter().take(usize::from(u16::MAX)) {
             encode_member(member, &mut out);
         }
     }
+    out.extend_from_slice(items);
     out
 }
 
@@ -114,13 +166,41 @@ fn encode_header(header: &Header<MemberId>, out: &mut impl BufMut) {
     }
 }
 
+/// The front of a header: from whom, to whom.
+struct Ends {
+    src: MemberId,
+    src_incarnation: u16,
+    dst: MemberId,
+}
+
+impl Ends {
+    const fn with(self, message: Message<MemberId>) -> Header<MemberId> {
+        Header {
+            src: self.src,
+            src_incarnation: self.src_incarnation,
+            dst: self.dst,
+            message,
+        }
+    }
+}
+
+fn decode_ends(from: &mut Reader<'_>) -> Result<Ends, Malformed> {
+    Ok(Ends {
+        src: MemberId::decode(from)?,
+        src_incarnation: from.u16("incarnation")?,
+        dst: MemberId::decode(from)?,
+    })
+}
+
 fn decode_header(from: &mut Reader<'_>) -> Result<Header<MemberId>, Malformed> {
-    let src = MemberId::decode(from)?;
-    let src_incarnation = from.u16("incarnation")?;
-    let dst = MemberId::decode(from)?;
+    let ends = decode_ends(from)?;
+    Ok(ends.with(decode_message(from)?))
+}
+
+fn decode_message(from: &mut Reader<'_>) -> Result<Message<MemberId>, Malformed> {
     let tag = from.u8("message")?;
     let probe_number = if tag < 6 { from.u8("probe number")? } else { 0 };
-    let message = match tag {
+    Ok(match tag {
         0 => Message::Ping(probe_number),
         1 => Message::Ack(probe_number),
         2 => Message::PingReq {
@@ -145,12 +225,6 @@ fn decode_header(from: &mut Reader<'_>) -> Result<Header<MemberId>, Malformed> {
         9 => Message::Broadcast,
         10 => Message::TurnUndead,
         _ => return Err(Malformed::Range("message")),
-    };
-    Ok(Header {
-        src,
-        src_incarnation,
-        dst,
-        message,
     })
 }
 

@@ -8,10 +8,15 @@ mod effects;
 mod join;
 mod probes;
 mod publish;
+mod receive;
+mod suspicions;
 mod sync;
 mod view;
+mod watch;
 
+pub use probes::StreamProbe;
 pub use view::Status;
+pub use watch::ZoneEvent;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -26,16 +31,17 @@ use rand::rngs::SmallRng;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Now, PeerClocks};
-use super::codec::{self, SwimCodec};
+use super::codec::SwimCodec;
 use super::counters::Counters;
-use super::detect::{Profile, stale};
+use super::detect::Profile;
 use super::identity::{MemberId, NodeId, ZoneTag};
 use super::record::{Records, SharedRecords};
-use super::seal::{Epoch, KeyRing, KeyRingError, Opener, Rejection, Sealer};
+use super::seal::{Epoch, KeyRing, KeyRingError, Opener, Sealer};
 use super::table::{MemberEvent, Table};
 use super::timers::{Due, Timers};
 use effects::Effects;
 use probes::Probes;
+use watch::Watching;
 
 /// A node that the spec names, or that was a member before the last stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,13 +99,19 @@ pub struct Core {
     table: Table,
     clocks: PeerClocks,
     probes: Probes,
+    watching: Watching,
     counters: Counters,
     outbox: VecDeque<(SocketAddr, Vec<u8>)>,
     events: VecDeque<MemberEvent>,
+    zone_events: VecDeque<ZoneEvent>,
+    streams: VecDeque<StreamProbe>,
+    /// Draws helpers.
+    rng: SmallRng,
+    /// Whose state foca may have changed since the table was last brought up to it.
+    touched: Vec<NodeId>,
     digest: HealthDigest,
     publishing: publish::Publishing,
     announce_wait: Duration,
-    refresh_set: bool,
     /// foca's gossip timer while there is nothing to gossip: it need not wake the node ten times a second for that.
     parked_gossip: Option<Timer<MemberId>>,
     sized_for: usize,
@@ -109,7 +121,7 @@ pub struct Core {
     started_ms: i64,
 }
 
-/// Members up to which every datagram is followed by a look at the table; beyond, one look in 50 ms serves many.
+/// Above so many members an announcement to a random one tells too small a part of them: the state exchange does.
 const SMALL: usize = 64;
 
 impl Core {
@@ -119,6 +131,7 @@ impl Core {
             boot: settings.epoch.boot,
             ..seed_id(&settings.node)
         };
+        let settings_seed = settings.seed;
         let records = SharedRecords::new(Records::new(own.node, settings.member_limit));
         let mut core = Self {
             sealer: Sealer::new(&ring, own.node, settings.epoch)?,
@@ -137,13 +150,17 @@ impl Core {
             table: Table::default(),
             clocks: PeerClocks::default(),
             probes: Probes::default(),
+            watching: Watching::default(),
             counters: Counters::default(),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
+            zone_events: VecDeque::new(),
+            streams: VecDeque::new(),
+            rng: SmallRng::seed_from_u64(settings_seed.wrapping_add(1)),
+            touched: Vec::new(),
             digest: HealthDigest::default(),
             publishing: publish::Publishing::default(),
             announce_wait: Duration::ZERO,
-            refresh_set: false,
             parked_gossip: None,
             sized_for: 0,
             synced: false,
@@ -152,52 +169,14 @@ impl Core {
             started_ms: now.wall_ms,
         };
         core.hang_name_plate();
+        core.probes.heard = now.mono;
         core.timers.set(now.mono, Due::Announce);
+        core.timers.set(now.mono, Due::Probe);
         Ok(core)
     }
 
-    /// Takes one datagram from the network.
-    pub fn receive(&mut self, datagram: &[u8], now: Now) -> Result<(), Rejection> {
-        self.counters.received(datagram.len());
-        let taken = self.take(datagram, now);
-        if let Err(rejection) = &taken {
-            self.counters.reject(rejection);
-        }
-        taken
-    }
-
-    fn take(&mut self, datagram: &[u8], now: Now) -> Result<(), Rejection> {
-        let opened = match self.opener.open(datagram, now) {
-            Err(stale @ Rejection::Stale { sender, offset_ms }) => {
-                // Authentic, so its offset may be told; the number of senders is bounded by who holds the key.
-                if self.knows_name(sender) {
-                    self.clocks.refused(sender, offset_ms);
-                }
-                return Err(stale);
-            }
-            other => other?,
-        };
-        let survey = codec::survey(&opened.payload).map_err(|_| Rejection::Malformed)?;
-        let mut unknown = survey
-            .members
-            .iter()
-            .map(|member| member.id().node)
-            .chain([survey.header.src.node])
-            .filter(|node| *node != self.swim.identity().node && self.table.row(*node).is_none())
-            .collect::<Vec<_>>();
-        unknown.sort_unstable();
-        unknown.dedup();
-        if self.swim.iter_membership_state().len() + unknown.len() > self.settings.member_limit {
-            return Err(Rejection::Crowded);
-        }
-        self.notice_outranked(&survey.members);
-        let done = self.swim.handle_data(&opened.payload, &mut self.effects);
-        self.settle(now, Some(opened.sent_ms));
-        done.map_err(|_| Rejection::Malformed)
-    }
-
     /// Others tell of a newer boot of our name: another agent has it, or our own boot epoch went back.
-    fn notice_outranked(&mut self, members: &[Member<MemberId>]) {
+    pub(super) fn notice_outranked(&mut self, members: &[Member<MemberId>]) {
         let own = self.swim.identity();
         let newer =
             |member: &Member<MemberId>| member.id().node == own.node && member.id().boot > own.boot;
@@ -215,23 +194,27 @@ impl Core {
         self.notice_stall(now);
         while let Some(due) = self.timers.take_due(now.mono) {
             match due {
-                Due::Swim(timer) => self.fire(timer, now),
-                Due::LastCall(suspect) => self.last_call(suspect, now),
+                Due::Swim(timer) => self.fire(timer),
+                Due::Probe => self.probe(now),
+                Due::Flight(number) => self.fly_on(number, now),
+                Due::Relay(relay) => self.tell_unheard(relay, now),
+                Due::Suspicion(node) => self.pursue(node, now),
                 Due::Announce => self.announce(now),
                 Due::Publish => self.publish_held(now),
-                Due::Refresh => {
-                    self.refresh_set = false;
-                    self.refresh(now);
-                }
+                Due::Zones => self.judge_zones(now),
             }
-            self.settle(now, None);
+            self.settle(now);
         }
     }
 
-    fn fire(&mut self, timer: Timer<MemberId>, now: Now) {
-        if stale::overtaken(&timer, self.swim.iter_members()) {
-            self.counters.overtaken += 1;
-            return;
+    fn fire(&mut self, timer: Timer<MemberId>) {
+        match timer {
+            // The probes are this core's own, see `detect`.
+            Timer::ProbeRandomMember(_)
+            | Timer::SendIndirectProbe { .. }
+            | Timer::ChangeSuspectToDown { .. } => return,
+            Timer::RemoveDown(ref id) => self.touched.push(id.node),
+            _ => {}
         }
         if matches!(timer, Timer::PeriodicGossip(_)) && !self.has_news() {
             self.parked_gossip = Some(timer);
@@ -241,10 +224,9 @@ impl Core {
         if self.swim.handle_timer(timer, &mut self.effects).is_err() {
             self.counters.timer_errors += 1;
         }
-        self.settle(now, None);
     }
 
-    fn has_news(&self) -> bool {
+    pub(super) fn has_news(&self) -> bool {
         self.swim.updates_backlog() + self.swim.custom_broadcast_backlog() > 0
     }
 
@@ -256,6 +238,16 @@ impl Core {
     /// The next datagram to send.
     pub fn poll_datagram(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         self.outbox.pop_front()
+    }
+
+    /// The next member to be asked over a stream; its answer goes to [`Core::stream_answered`].
+    pub fn poll_stream(&mut self) -> Option<StreamProbe> {
+        self.streams.pop_front()
+    }
+
+    /// The next change of a zone, or of this node's own contact.
+    pub fn poll_zone_event(&mut self) -> Option<ZoneEvent> {
+        self.zone_events.pop_front()
     }
 
     /// The next change of a member.
@@ -277,23 +269,23 @@ impl Core {
         for _ in 0..2 {
             let _ = self.swim.gossip(&mut self.effects);
         }
-        self.settle(now, None);
+        self.settle(now);
         self.left = true;
     }
 
-    /// Does what foca wants done: seals, sets timers, notes, looks at the table.
-    fn settle(&mut self, now: Now, sent_ms: Option<i64>) {
-        self.heed_notes(now, sent_ms);
+    /// Does what foca wants done: seals, sets timers, heeds notes, brings the table up to it.
+    pub(super) fn settle(&mut self, now: Now) {
+        self.heed_notes();
         for (after, timer) in std::mem::take(&mut self.effects.timers) {
-            if let Timer::ChangeSuspectToDown { member_id, .. } = &timer {
-                self.plan_last_calls(*member_id, after, now);
+            let crowd = self.table.len() > SMALL;
+            if !(crowd && matches!(timer, Timer::PeriodicAnnounce(_))) {
+                self.timers.set(now.mono + after, Due::Swim(timer));
             }
-            self.timers.set(now.mono + after, Due::Swim(timer));
         }
         for (to, payload) in std::mem::take(&mut self.effects.sends) {
             // foca keeps an earlier boot of ours as a down member, and would announce to it.
             if to.node != self.swim.identity().node {
-                self.send(to.address, &payload, now);
+                self.send(to.address(), &payload, now);
             }
         }
         if self.has_news()
@@ -301,16 +293,12 @@ impl Core {
         {
             self.timers.set(now.mono, Due::Swim(timer));
         }
-        if self.swim.iter_membership_state().len() <= SMALL {
-            self.refresh(now);
-        } else if !self.refresh_set {
-            self.refresh_set = true;
-            self.timers
-                .set(now.mono + Duration::from_millis(50), Due::Refresh);
+        if !self.touched.is_empty() {
+            self.bring_up(now);
         }
     }
 
-    fn send(&mut self, to: SocketAddr, payload: &[u8], now: Now) {
+    pub(super) fn send(&mut self, to: SocketAddr, payload: &[u8], now: Now) {
         if self.left {
             return;
         }
@@ -323,48 +311,9 @@ impl Core {
         }
     }
 
-    /// Reports what changed, and fits foca to the number of members.
-    fn refresh(&mut self, now: Now) {
-        let own = self.swim.identity().node;
-        let others = self.swim.iter_membership_state();
-        let others = others.filter(|member| member.id().node != own);
-        let (changes, forgotten) = self.table.refresh(others, now);
-        for (node, change) in changes {
-            let event = MemberEvent {
-                node: self.name_of(node),
-                change,
-                at: view::timestamp(now.wall_ms),
-            };
-            self.counters.changed(change);
-            self.events.push_back(event);
-        }
-        if forgotten {
-            self.forget();
-        }
-        let members = self.swim.num_members() + 1;
-        if members != self.sized_for {
-            // foca refuses only changes of the periods, which do not depend on the number.
-            let _ = self.swim.set_config(self.settings.profile.config(members));
-            self.sized_for = members;
-        }
-    }
-
-    fn forget(&mut self) {
-        let kept: std::collections::HashSet<NodeId> = self
-            .swim
-            .iter_membership_state()
-            .map(|member| member.id().node)
-            .chain([self.swim.identity().node])
-            .collect();
-        self.table.retain(|node| kept.contains(&node));
+    pub(super) fn name_of(&self, node: NodeId) -> NodeName {
         self.records
-            .with(|records| records.retain(|node| kept.contains(&node)));
-        self.clocks.retain(|node| kept.contains(&node));
-    }
-
-    fn name_of(&self, node: NodeId) -> NodeName {
-        self.records
-            .with(|records| records.plate(node).map(|plate| plate.node.clone()))
+            .with(|records| records.plate(node).map(|plate| plate.node))
             .or_else(|| {
                 let seeds = self.settings.declared.iter();
                 seeds
@@ -378,15 +327,15 @@ impl Core {
     }
 
     /// Whether the node is declared or has told its name: bounds what is kept of nodes that are no members.
-    fn knows_name(&self, node: NodeId) -> bool {
+    pub(super) fn knows_name(&self, node: NodeId) -> bool {
         let mut declared = self.settings.declared.iter();
         declared.any(|seed| NodeId::of(&seed.node) == node)
             || self.records.with(|records| records.plate(node).is_some())
     }
 
-    fn zone_of(&self, id: &MemberId) -> ZoneName {
+    pub(super) fn zone_of(&self, id: &MemberId) -> ZoneName {
         self.records
-            .with(|records| records.plate(id.node).map(|plate| plate.zone.clone()))
+            .with(|records| records.plate(id.node).map(|plate| plate.zone))
             .filter(|zone| ZoneTag::of(zone) == id.zone)
             .or_else(|| {
                 let mut zones = self.settings.zones.iter();

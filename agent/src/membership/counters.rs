@@ -53,12 +53,16 @@ pub struct Counters {
     pub refuted: u64,
     /// Members found down.
     pub down: u64,
-    /// Suspicion timers dropped because the suspicion had been refuted.
+    /// Own suspicions that ended because they were refuted, or others were faster.
     pub overtaken: u64,
+    /// Probes that failed while nothing at all was heard: this node accused nobody for them.
+    pub doubts: u64,
     /// Timers that foca found late or doubled.
     pub timer_errors: u64,
     /// Times that this node's own loop stalled.
     pub stalls: u64,
+    /// Changes of zones as a whole.
+    pub zone_changes: u64,
     /// Times that the cluster had called this node down and it came back.
     pub rejoined: u64,
     /// Times that others told of a newer boot of our name: another agent has it, or this node lost its boot epoch and its clock

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 1 | 1 | 16 hashes of 8                                     compare: what I have, by sixteenths of the node space
+//! 1 | 3                                                  whether there is anybody: answered by a state of no parts
 //! 1 | 2 | parts 2 | members 2 | member* | records 2 | (len 2 | record)*   state of those parts
 //! ```
 //! A hash is the exclusive or over the hashes of a part's entries, so order does not matter. Suspicions are never told: they
@@ -12,7 +13,7 @@ use ring::digest::{SHA256, digest};
 
 use super::codec::{decode_member, encode_member};
 use super::identity::MemberId;
-use super::record::Record;
+use super::record::{Record, Stamp, Subject, front};
 use super::wire::{Malformed, Reader};
 
 /// The messages' version, also carried by the gRPC message.
@@ -29,6 +30,8 @@ pub enum Exchange {
     Compare([u64; PARTS]),
     /// What one side has in some parts.
     Tell(Portion),
+    /// Whether the membership lives: the probe of a member that is silent by datagrams.
+    Alive,
 }
 
 /// Members and records of some parts.
@@ -47,6 +50,7 @@ impl Exchange {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         match self {
+            Self::Alive => out.push(3),
             Self::Compare(hashes) => {
                 out.push(1);
                 for hash in hashes {
@@ -89,6 +93,7 @@ impl Exchange {
                 Self::Compare(hashes)
             }
             2 => Self::Tell(Portion::decode(&mut from)?),
+            3 => Self::Alive,
             _ => return Err(Malformed::Range("kind")),
         };
         from.end()?;
@@ -145,8 +150,8 @@ pub fn member_hash(member: &Member<MemberId>) -> u64 {
 }
 
 /// The hash of a record: subject and stamp say which it is.
-pub fn record_hash(record: &Record) -> u64 {
-    hash(&record.front())
+pub fn record_hash(subject: Subject, stamp: Stamp) -> u64 {
+    hash(&front(subject, stamp))
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -12,13 +12,15 @@ use hactl_proto::role::NodeRole;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::clock::Now;
-use super::core::{Core, Seed, Settings, Status};
+use super::core::{Core, Seed, Settings, Status, ZoneEvent};
 use super::detect::Profile;
 use super::epoch::{self, EpochError};
+use super::identity::MemberId;
 use super::remembered;
 use super::repair::{self, Exchange};
 use super::seal::{KeyRing, KeyRingError};
-use super::shell::{self, Work};
+use super::shell::{self, Outlets, Work};
+use super::streams;
 use super::table::MemberEvent;
 use super::wire::Malformed;
 use crate::host::Host;
@@ -127,6 +129,7 @@ pub fn ring(bundle: &Bundle) -> Result<KeyRing, KeyRingError> {
 pub struct Membership {
     work: mpsc::Sender<Work>,
     events: broadcast::Sender<MemberEvent>,
+    zone_events: broadcast::Sender<ZoneEvent>,
     node: NodeName,
 }
 
@@ -134,6 +137,7 @@ pub struct Membership {
 pub(super) struct WeakMembership {
     work: mpsc::WeakSender<Work>,
     events: broadcast::Sender<MemberEvent>,
+    zone_events: broadcast::Sender<ZoneEvent>,
     node: NodeName,
 }
 
@@ -143,6 +147,7 @@ impl WeakMembership {
         Some(Membership {
             work: self.work.upgrade()?,
             events: self.events.clone(),
+            zone_events: self.zone_events.clone(),
             node: self.node.clone(),
         })
     }
@@ -171,8 +176,23 @@ impl Membership {
             profile: start.profile,
         };
         let (events, _) = broadcast::channel(256);
-        let work = shell::spawn(settings, start.ring, start.bind, events.clone())?;
-        let membership = Self { work, events, node };
+        let (zone_events, _) = broadcast::channel(64);
+        let (ask, asked) = mpsc::channel(streams::WAITING);
+        let outlets = Outlets {
+            members: events.clone(),
+            zones: zone_events.clone(),
+            streams: ask,
+        };
+        let work = shell::spawn(settings, start.ring, start.bind, outlets)?;
+        let membership = Self {
+            work,
+            events,
+            zone_events,
+            node,
+        };
+        let exchange = Arc::new(exchange);
+        let probes = streams::run(membership.downgrade(), Arc::clone(&exchange), asked);
+        tokio::spawn(probes);
         let rounds = repair::run(
             membership.downgrade(),
             exchange,
@@ -188,6 +208,7 @@ impl Membership {
         WeakMembership {
             work: self.work.downgrade(),
             events: self.events.clone(),
+            zone_events: self.zone_events.clone(),
             node: self.node.clone(),
         }
     }
@@ -223,6 +244,17 @@ impl Membership {
     /// Changes from now on. A receiver that lags by more than 256 misses the oldest: ask [`Membership::members`] then.
     pub fn events(&self) -> broadcast::Receiver<MemberEvent> {
         self.events.subscribe()
+    }
+
+    /// Changes of whole zones and of this node's own contact, from now on.
+    pub fn zone_events(&self) -> broadcast::Receiver<ZoneEvent> {
+        self.zone_events.subscribe()
+    }
+
+    /// A stream answered for a member that is silent by datagrams.
+    pub(super) async fn stream_answered(&self, target: MemberId) -> Result<(), MembershipError> {
+        self.with(move |core, now| core.stream_answered(target, now))
+            .await
     }
 
     /// Tells the others how this node is; cheap where nothing changed.

@@ -3,7 +3,7 @@
 //! Nothing volatile belongs here: a changed identity is a rename, which costs a broadcast to everyone.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
@@ -34,7 +34,41 @@ pub struct MemberId {
     /// Its role.
     pub role: NodeRole,
     /// Where it receives.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
+}
+
+/// An address and port in 18 bytes: a cluster's members are held by the thousand.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// IPv6, or IPv4 as `::ffff:a.b.c.d`.
+    ip: [u8; 16],
+    port: u16,
+}
+
+impl Endpoint {
+    /// The socket address.
+    pub fn address(&self) -> SocketAddr {
+        let ip = Ipv6Addr::from(self.ip).to_canonical();
+        SocketAddr::new(ip, self.port)
+    }
+
+    /// Whether it is no IPv4 address.
+    const fn is_ipv6(&self) -> bool {
+        Ipv6Addr::from_octets(self.ip).to_ipv4_mapped().is_none()
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        Self {
+            ip: ip.octets(),
+            port: address.port(),
+        }
+    }
 }
 
 const IPV6: u8 = 1;
@@ -71,13 +105,18 @@ impl MemberId {
             rejoin: 0,
             zone: ZoneTag::of(zone),
             role,
-            address,
+            endpoint: address.into(),
         }
+    }
+
+    /// Where it receives.
+    pub fn address(&self) -> SocketAddr {
+        self.endpoint.address()
     }
 
     /// Length of [`MemberId::encode`].
     pub const fn encoded_len(&self) -> usize {
-        if self.address.is_ipv6() { 35 } else { 23 }
+        if self.endpoint.is_ipv6() { 35 } else { 23 }
     }
 
     /// Appends node, boot, rejoin, flags, zone, port, address, in this order: the envelope relies on the first two.
@@ -85,7 +124,7 @@ impl MemberId {
         out.put_slice(&self.node.0);
         out.put_u32(self.boot);
         out.put_u16(self.rejoin);
-        let family = if self.address.is_ipv6() { IPV6 } else { 0 };
+        let family = if self.endpoint.is_ipv6() { IPV6 } else { 0 };
         let role = if self.role == NodeRole::Worker {
             WORKER
         } else {
@@ -93,8 +132,8 @@ impl MemberId {
         };
         out.put_u8(family | role);
         out.put_u16(self.zone.0);
-        out.put_u16(self.address.port());
-        match self.address.ip() {
+        out.put_u16(self.endpoint.port);
+        match self.address().ip() {
             IpAddr::V4(ip) => out.put_slice(&ip.octets()),
             IpAddr::V6(ip) => out.put_slice(&ip.octets()),
         }
@@ -121,14 +160,13 @@ impl MemberId {
         } else {
             NodeRole::Worker
         };
-        let address = SocketAddr::new(ip, port);
         Ok(Self {
             node,
             boot,
             rejoin,
             zone,
             role,
-            address,
+            endpoint: SocketAddr::new(ip, port).into(),
         })
     }
 }
@@ -169,9 +207,10 @@ impl fmt::Debug for MemberId {
             node,
             boot,
             rejoin,
-            address,
+            endpoint,
             ..
         } = self;
+        let address = endpoint.address();
         write!(f, "{node}@{address}#{boot}.{rejoin}")
     }
 }
@@ -198,6 +237,7 @@ mod tests {
             assert_eq!(MemberId::decode(&mut Reader::new(&out)), Ok(id));
         }
         assert_eq!(seed("10.0.0.1:7470").encoded_len(), 23);
+        assert!(size_of::<MemberId>() <= 36);
     }
 
     #[test]
@@ -207,7 +247,7 @@ mod tests {
         let restarted = MemberId { boot: 1, ..old };
         assert!(renewed.win_addr_conflict(&old) && restarted.win_addr_conflict(&renewed));
         let moved = MemberId {
-            address: "10.0.0.1:7470".parse().unwrap(),
+            endpoint: "10.0.0.1:7470".parse::<SocketAddr>().unwrap().into(),
             ..restarted
         };
         assert!(moved.win_addr_conflict(&old));

@@ -3,13 +3,14 @@
 //! A record is written by its own node only. It is broadcast when it changes in a way that others must hear soon, and repaired
 //! by the state exchange. Never liveness: a relayed record says nothing about whether its node lives now.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foca::{BroadcastHandler, Invalidates};
 use hactl_proto::health::HealthDigest;
 
 use super::digest;
+use super::exchange::{PARTS, record_hash};
+use super::flat::Flat;
 use super::identity::{MemberId, NodeId};
 use super::name_plate::NamePlate;
 use super::wire::{Malformed, Reader};
@@ -55,6 +56,22 @@ pub struct Record {
     pub body: Vec<u8>,
 }
 
+/// Bytes in front of a record's body.
+const FRONT: usize = 17;
+
+/// Kind, node, boot, version: which record it is.
+pub(super) fn front(subject: Subject, stamp: Stamp) -> [u8; FRONT] {
+    let mut out = [0; FRONT];
+    out[0] = match subject.kind {
+        Kind::NamePlate => 1,
+        Kind::Digest => 2,
+    };
+    out[1..9].copy_from_slice(&subject.node.0);
+    out[9..13].copy_from_slice(&stamp.boot.to_be_bytes());
+    out[13..].copy_from_slice(&stamp.version.to_be_bytes());
+    out
+}
+
 impl Invalidates for Subject {
     fn invalidates(&self, other: &Self) -> bool {
         self == other
@@ -69,24 +86,14 @@ impl Record {
         out
     }
 
-    /// Kind, node, boot, version: which record it is.
-    pub(super) fn front(&self) -> Vec<u8> {
+    fn front(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(17 + self.body.len());
-        out.push(match self.subject.kind {
-            Kind::NamePlate => 1,
-            Kind::Digest => 2,
-        });
-        out.extend_from_slice(&self.subject.node.0);
-        out.extend_from_slice(&self.stamp.boot.to_be_bytes());
-        out.extend_from_slice(&self.stamp.version.to_be_bytes());
+        out.extend_from_slice(&front(self.subject, self.stamp));
         out
     }
 
-    /// Reads what [`Record::encode`] wrote; the body is checked by [`Records::take`].
-    pub fn decode(item: &[u8]) -> Result<Self, Malformed> {
-        if item.len() > MAX_RECORD {
-            return Err(Malformed::Range("record"));
-        }
+    /// Reads subject and stamp of what [`Record::encode`] wrote.
+    pub(super) fn peek(item: &[u8]) -> Result<(Subject, Stamp), Malformed> {
         let mut from = Reader::new(item);
         let kind = match from.u8("kind")? {
             1 => Kind::NamePlate,
@@ -95,11 +102,36 @@ impl Record {
         };
         let node = NodeId(from.array("node id")?);
         let (boot, version) = (from.u32("boot epoch")?, from.u32("version")?);
+        Ok((Subject { node, kind }, Stamp { boot, version }))
+    }
+
+    /// Reads what [`Record::encode`] wrote; the body is checked by [`Records::take`].
+    pub fn decode(item: &[u8]) -> Result<Self, Malformed> {
+        if item.len() > MAX_RECORD {
+            return Err(Malformed::Range("record"));
+        }
+        let (subject, stamp) = Self::peek(item)?;
         Ok(Self {
-            subject: Subject { node, kind },
-            stamp: Stamp { boot, version },
-            body: from.rest().to_vec(),
+            subject,
+            stamp,
+            body: item.get(FRONT..).unwrap_or_default().to_vec(),
         })
+    }
+}
+
+/// What is held of one node, encoded: thousands of them are kept, few are read.
+#[derive(Debug, Default)]
+struct Held {
+    plate: Option<(Stamp, Box<[u8]>)>,
+    digest: Option<(Stamp, Box<[u8]>)>,
+}
+
+impl Held {
+    const fn of(&self, kind: Kind) -> Option<&(Stamp, Box<[u8]>)> {
+        match kind {
+            Kind::NamePlate => self.plate.as_ref(),
+            Kind::Digest => self.digest.as_ref(),
+        }
     }
 }
 
@@ -108,20 +140,19 @@ impl Record {
 pub struct Records {
     own: NodeId,
     limit: usize,
-    held: HashMap<Subject, Record>,
-    plates: HashMap<NodeId, NamePlate>,
-    digests: HashMap<NodeId, HealthDigest>,
+    held: Flat<Held>,
+    /// The exclusive or over the hashes of the records, by parts of the node space, for [`super::exchange`].
+    hashes: [u64; PARTS],
 }
 
 impl Records {
-    /// None yet; at most two of each of `members` nodes will be kept. Records about `own` come from this node only.
+    /// None yet; those of at most `members` nodes will be kept. Records about `own` come from this node only.
     pub fn new(own: NodeId, members: usize) -> Self {
         Self {
             own,
-            limit: members.saturating_mul(2),
-            held: HashMap::new(),
-            plates: HashMap::new(),
-            digests: HashMap::new(),
+            limit: members,
+            held: Flat::default(),
+            hashes: [0; PARTS],
         }
     }
 
@@ -138,13 +169,29 @@ impl Records {
         self.keep(record)
     }
 
+    /// Takes many from elsewhere. A record that does not read is left out; the others are not its fault.
+    pub fn take_all(&mut self, records: Vec<Record>) {
+        // Nodes that nothing is known of get their places at once: one by one costs the square of their number.
+        let mut fresh: Vec<NodeId> = records.iter().map(|record| record.subject.node).collect();
+        fresh.sort_unstable();
+        fresh.dedup();
+        fresh.retain(|node| *node != self.own && self.held.get(*node).is_none());
+        fresh.truncate(self.limit.saturating_sub(self.held.len()));
+        self.held.absorb(
+            fresh
+                .into_iter()
+                .map(|node| (node, Held::default()))
+                .collect(),
+        );
+        for record in records {
+            let _ = self.take(record);
+        }
+    }
+
     fn keep(&mut self, record: Record) -> Result<bool, Malformed> {
         let Subject { node, kind } = record.subject;
-        let known = self.held.get(&record.subject);
-        if known.is_some_and(|known| known.stamp >= record.stamp) {
-            return Ok(false);
-        }
-        if known.is_none() && self.held.len() >= self.limit {
+        let known = self.stamp(record.subject);
+        if known.is_some_and(|known| known >= record.stamp) {
             return Ok(false);
         }
         match kind {
@@ -153,47 +200,87 @@ impl Records {
                 if NodeId::of(&plate.node) != node {
                     return Err(Malformed::Range("node name"));
                 }
-                self.plates.insert(node, plate);
             }
             Kind::Digest => {
-                let digest = digest::decode(&record.body, record.stamp.version)?;
-                self.digests.insert(node, digest);
+                digest::decode(&record.body, record.stamp.version)?;
             }
         }
-        self.held.insert(record.subject, record);
+        if self.held.get(node).is_none() {
+            if self.held.len() >= self.limit {
+                return Ok(false);
+            }
+            self.held.insert(node, Held::default());
+        }
+        self.hashes[node.bucket()] ^= known.map_or(0, |stamp| record_hash(record.subject, stamp))
+            ^ record_hash(record.subject, record.stamp);
+        let fresh = Some((record.stamp, record.body.into_boxed_slice()));
+        if let Some(held) = self.held.get_mut(node) {
+            match kind {
+                Kind::NamePlate => held.plate = fresh,
+                Kind::Digest => held.digest = fresh,
+            }
+        }
         Ok(true)
     }
 
-    /// All records, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.held.values()
+    /// All records, by node.
+    pub fn iter(&self) -> impl Iterator<Item = Record> {
+        self.held.iter().flat_map(|(node, held)| {
+            [Kind::NamePlate, Kind::Digest]
+                .into_iter()
+                .filter_map(move |kind| {
+                    let (stamp, body) = held.of(kind)?;
+                    Some(Record {
+                        subject: Subject { node, kind },
+                        stamp: *stamp,
+                        body: body.to_vec(),
+                    })
+                })
+        })
+    }
+
+    /// The exclusive or over the hashes of all records, by parts of the node space.
+    pub const fn hashes(&self) -> &[u64; PARTS] {
+        &self.hashes
+    }
+
+    /// Whether the encoded record is newer than what is known. One that does not read is for the reader to refuse.
+    pub fn is_news(&self, item: &[u8]) -> bool {
+        Record::peek(item).map_or(true, |(subject, stamp)| {
+            subject.node != self.own && self.stamp(subject).is_none_or(|known| known < stamp)
+        })
     }
 
     /// The stamp known of a subject.
     pub fn stamp(&self, subject: Subject) -> Option<Stamp> {
-        self.held.get(&subject).map(|record| record.stamp)
+        let (stamp, _) = self.held.get(subject.node)?.of(subject.kind)?;
+        Some(*stamp)
     }
 
     /// A node's name plate.
-    pub fn plate(&self, node: NodeId) -> Option<&NamePlate> {
-        self.plates.get(&node)
-    }
-
-    /// All name plates.
-    pub fn plates(&self) -> impl Iterator<Item = &NamePlate> {
-        self.plates.values()
+    pub fn plate(&self, node: NodeId) -> Option<NamePlate> {
+        let (_, body) = self.held.get(node)?.plate.as_ref()?;
+        NamePlate::decode(body).ok()
     }
 
     /// A node's newest digest.
-    pub fn digest(&self, node: NodeId) -> Option<&HealthDigest> {
-        self.digests.get(&node)
+    pub fn digest(&self, node: NodeId) -> Option<HealthDigest> {
+        let (stamp, body) = self.held.get(node)?.digest.as_ref()?;
+        digest::decode(body, stamp.version).ok()
     }
 
     /// Forgets nodes that `keep` does not name.
     pub fn retain(&mut self, keep: impl Fn(NodeId) -> bool) {
-        self.held.retain(|subject, _| keep(subject.node));
-        self.plates.retain(|node, _| keep(*node));
-        self.digests.retain(|node, _| keep(*node));
+        let hashes = &mut self.hashes;
+        self.held.retain(|node, held| {
+            let kept = keep(node);
+            for kind in [Kind::NamePlate, Kind::Digest] {
+                if let Some((stamp, _)) = held.of(kind).filter(|_| !kept) {
+                    hashes[node.bucket()] ^= record_hash(Subject { node, kind }, *stamp);
+                }
+            }
+            kept
+        });
     }
 }
 

@@ -52,7 +52,7 @@ const REMEMBER_ROUNDS: u32 = 4;
 /// Runs until the membership stops.
 pub(super) async fn run<H: Host, E: Exchange>(
     weak: WeakMembership,
-    exchange: E,
+    exchange: Arc<E>,
     host: Arc<H>,
     file: PathBuf,
     mut written: Vec<Seed>,
@@ -70,11 +70,11 @@ pub(super) async fn run<H: Host, E: Exchange>(
         };
         let done = match (pick(&living), pick(&oracles)) {
             (Some(peer), _) => {
-                let done = once(&membership, &exchange, peer).await;
+                let done = once(&membership, &*exchange, peer).await;
                 synced |= done.is_ok();
                 done
             }
-            (None, Some(oracle)) => ask_why(&membership, &exchange, oracle).await,
+            (None, Some(oracle)) => ask_why(&membership, &*exchange, oracle).await,
             (None, None) => Ok(()),
         };
         if let Err(error) = done {

@@ -38,7 +38,7 @@ pub const TIME_BOUND_MS: i64 = 60_000;
 const COUNTER_END: u64 = 1 << 40;
 
 /// A boot epoch with random bits behind it: ordered by boot, never used twice even where a disk was wiped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch {
     /// The persisted boot epoch.
     pub boot: u32,

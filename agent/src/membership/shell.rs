@@ -6,16 +6,24 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hactl_proto::member::ZoneCondition;
 use tokio::sync::{broadcast, mpsc};
 
 use super::clock::Now;
-use super::core::{Core, Settings};
+use super::core::{Core, Settings, StreamProbe, ZoneEvent};
 use super::handle::MembershipError;
 use super::seal::{KeyRing, MAX_DATAGRAM, Rejection};
 use super::table::{Change, MemberEvent};
 
 /// Something to be done on the core's thread.
 pub(super) type Work = Box<dyn FnOnce(&mut Core, Now) + Send>;
+
+/// Where what the core has to say goes.
+pub(super) struct Outlets {
+    pub(super) members: broadcast::Sender<MemberEvent>,
+    pub(super) zones: broadcast::Sender<ZoneEvent>,
+    pub(super) streams: mpsc::Sender<StreamProbe>,
+}
 
 /// Datagrams taken in one go: a flood must not keep timers from firing.
 const BATCH: usize = 512;
@@ -28,7 +36,7 @@ pub(super) fn spawn(
     settings: Settings,
     ring: KeyRing,
     bind: SocketAddr,
-    events: broadcast::Sender<MemberEvent>,
+    outlets: Outlets,
 ) -> Result<mpsc::Sender<Work>, MembershipError> {
     let fail = |source| MembershipError::Bind {
         address: bind,
@@ -49,7 +57,7 @@ pub(super) fn spawn(
         core,
         socket,
         clock,
-        events,
+        outlets,
         complaints: HashMap::new(),
         outranked: None,
     };
@@ -78,7 +86,7 @@ struct Shell {
     core: Core,
     socket: UdpSocket,
     clock: Clock,
-    events: broadcast::Sender<MemberEvent>,
+    outlets: Outlets,
     /// When a reason was last told, and how often it came since.
     complaints: HashMap<std::mem::Discriminant<Rejection>, (Instant, u64)>,
     /// When it was last told that another has our name.
@@ -172,7 +180,15 @@ impl Shell {
                 Change::Renamed => tracing::info!(%node, "member started again or moved"),
             }
             // Nobody may be listening.
-            let _ = self.events.send(event);
+            let _ = self.outlets.members.send(event);
+        }
+        while let Some(probe) = self.core.poll_stream() {
+            // Where too many wait already, the suspicion goes on without this one.
+            let _ = self.outlets.streams.try_send(probe);
+        }
+        while let Some(event) = self.core.poll_zone_event() {
+            tell_of_zone(&event);
+            let _ = self.outlets.zones.send(event);
         }
     }
 
@@ -189,5 +205,28 @@ impl Shell {
         }
         self.complaints.insert(kind, (Instant::now(), 0));
         tracing::warn!(%from, reason = %rejection, unsaid, "datagram refused");
+    }
+}
+
+fn tell_of_zone(event: &ZoneEvent) {
+    match event {
+        ZoneEvent::Zone {
+            zone, condition, ..
+        } => match condition {
+            ZoneCondition::Reachable => tracing::info!(%zone, "zone is reachable again"),
+            ZoneCondition::Silent => tracing::warn!(%zone, "zone fell silent as a whole"),
+            ZoneCondition::CutOff => {
+                tracing::error!(%zone, "this node's own zone is cut off: all others fell silent");
+            }
+            ZoneCondition::Undecided | ZoneCondition::Alone => {
+                tracing::warn!(%zone, "zone is silent; whether it is gone or this one is cut off cannot be told");
+            }
+        },
+        ZoneEvent::Alone { .. } => {
+            tracing::error!(
+                "nothing is heard of anybody: this node is cut off, and accuses nobody"
+            );
+        }
+        ZoneEvent::InCompany { .. } => tracing::info!("others are heard again"),
     }
 }

@@ -1,13 +1,13 @@
 //! What was last reported of each member, so that changes become events with a time.
 
-use std::collections::HashMap;
-
 use foca::{Member, State};
 use hactl_proto::Timestamp;
 use hactl_proto::member::MemberState;
 use hactl_proto::name::NodeName;
 
 use super::clock::Now;
+use super::exchange::{PARTS, canonical, member_hash};
+use super::flat::Flat;
 use super::identity::{MemberId, NodeId};
 
 /// How a member changed in this node's view.
@@ -30,6 +30,8 @@ pub enum Change {
 pub struct MemberEvent {
     /// Who.
     pub node: NodeName,
+    /// Its number.
+    pub number: NodeId,
     /// What changed.
     pub change: Change,
     /// When this node saw it, by its own clock.
@@ -49,64 +51,174 @@ pub struct Row {
     pub incarnation: u16,
 }
 
-/// Rows by node.
+/// Rows by node, and what is reckoned from them as they change.
 #[derive(Debug, Default)]
-pub struct Table(HashMap<NodeId, Row>);
+pub struct Table {
+    rows: Flat<Row>,
+    /// The exclusive or over the hashes of the rows, by parts of the node space, for [`super::exchange`].
+    hashes: [u64; PARTS],
+    /// Counts the changes of who is there: what is ordered by it is ordered anew.
+    generation: u64,
+}
 
 impl Table {
-    /// Compares foca's members with the rows: what changed, in the order of node ids, and whether foca forgot someone.
+    /// Takes one member as foca has it: what changed.
+    pub fn set(&mut self, member: &Member<MemberId>, now: Now) -> Option<Change> {
+        let fresh = Row::of(member, now);
+        let Some(row) = self.rows.get_mut(fresh.id.node) else {
+            self.hashes[fresh.id.node.bucket()] ^= fresh.hash();
+            self.generation += 1;
+            self.rows.insert(fresh.id.node, fresh);
+            return Some(first(fresh.state));
+        };
+        let change = change(row, &fresh);
+        if row.id.zone != fresh.id.zone || row.is_active() != fresh.is_active() {
+            self.generation += 1;
+        }
+        if row.id != fresh.id || row.incarnation != fresh.incarnation || row.state != fresh.state {
+            self.hashes[fresh.id.node.bucket()] ^= row.hash() ^ fresh.hash();
+        }
+        let since_ms = if row.state == fresh.state {
+            row.since_ms
+        } else {
+            fresh.since_ms
+        };
+        *row = Row { since_ms, ..fresh };
+        change
+    }
+
+    /// Takes all members as foca has them: what changed, in the order of node ids, and whether foca forgot someone.
     pub fn refresh<'a>(
         &mut self,
         members: impl Iterator<Item = &'a Member<MemberId>>,
         now: Now,
     ) -> (Vec<(NodeId, Change)>, bool) {
         let mut seen = 0;
-        let mut changes = Vec::new();
+        let (mut changes, mut fresh) = (Vec::new(), Vec::new());
         for member in members {
             seen += 1;
-            let fresh = Row {
-                id: *member.id(),
-                state: state(member.state()),
-                since_ms: now.wall_ms,
-                incarnation: member.incarnation(),
-            };
-            let Some(row) = self.0.get_mut(&fresh.id.node) else {
-                self.0.insert(fresh.id.node, fresh);
-                let change = match fresh.state {
-                    MemberState::Alive => Change::Up,
-                    MemberState::Suspect => Change::Suspect,
-                    MemberState::Down => Change::Down,
-                };
-                changes.push((fresh.id.node, change));
-                continue;
-            };
-            if let Some(change) = change(row, &fresh) {
-                changes.push((fresh.id.node, change));
+            let node = member.id().node;
+            if self.rows.get(node).is_none() {
+                let row = Row::of(member, now);
+                self.hashes[node.bucket()] ^= row.hash();
+                changes.push((node, first(row.state)));
+                fresh.push((node, row));
+            } else if let Some(change) = self.set(member, now) {
+                changes.push((node, change));
             }
-            let since_ms = if row.state == fresh.state {
-                row.since_ms
-            } else {
-                fresh.since_ms
-            };
-            *row = Row { since_ms, ..fresh };
         }
+        self.generation += u64::from(!fresh.is_empty());
+        self.rows.absorb(fresh);
         changes.sort_unstable_by_key(|(node, _)| *node);
-        (changes, seen < self.0.len())
+        (changes, seen < self.rows.len())
     }
 
     /// Drops rows that `keep` does not name.
     pub fn retain(&mut self, keep: impl Fn(NodeId) -> bool) {
-        self.0.retain(|node, _| keep(*node));
+        let hashes = &mut self.hashes;
+        self.rows.retain(|node, row| {
+            let kept = keep(node);
+            if !kept {
+                hashes[node.bucket()] ^= row.hash();
+            }
+            kept
+        });
+        self.generation += 1;
     }
 
     /// A node's row.
     pub fn row(&self, node: NodeId) -> Option<&Row> {
-        self.0.get(&node)
+        self.rows.get(node)
     }
 
-    /// All rows.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.0.values()
+    /// All rows, by node.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &Row> {
+        self.rows.iter().map(|(_, row)| row)
+    }
+
+    /// The row at that place in the order of node ids.
+    pub fn at(&self, place: usize) -> Option<&Row> {
+        self.rows.at(place).map(|(_, row)| row)
+    }
+
+    /// Where the node would stand in the order of node ids.
+    pub fn place(&self, node: NodeId) -> usize {
+        self.rows.place(node).unwrap_or_else(|place| place)
+    }
+
+    /// How many rows.
+    pub const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether nobody is known.
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The exclusive or over the hashes of all rows, by parts of the node space.
+    pub const fn hashes(&self) -> &[u64; PARTS] {
+        &self.hashes
+    }
+
+    /// Rises whenever somebody is new, forgotten, down, back, or in another zone.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether foca would learn something from the update: else it need not look for the member among thousands.
+    pub fn is_news(&self, update: &Member<MemberId>) -> bool {
+        let Some(row) = self.rows.get(update.id().node) else {
+            return true;
+        };
+        if row.id != *update.id() {
+            return *update.id() > row.id;
+        }
+        let newer = update.incarnation() > row.incarnation;
+        match (row.state, update.state()) {
+            (MemberState::Down, _) => false,
+            (_, State::Down) => true,
+            (MemberState::Alive, State::Suspect) => update.incarnation() >= row.incarnation,
+            _ => newer,
+        }
+    }
+}
+
+impl Row {
+    fn of(member: &Member<MemberId>, now: Now) -> Self {
+        Self {
+            id: *member.id(),
+            state: state(member.state()),
+            since_ms: now.wall_ms,
+            incarnation: member.incarnation(),
+        }
+    }
+
+    /// As foca has it.
+    pub const fn member(&self) -> Member<MemberId> {
+        let state = match self.state {
+            MemberState::Alive => State::Alive,
+            MemberState::Suspect => State::Suspect,
+            MemberState::Down => State::Down,
+        };
+        Member::new(self.id, self.incarnation, state)
+    }
+
+    /// Whether it is not down.
+    pub fn is_active(&self) -> bool {
+        self.state != MemberState::Down
+    }
+
+    fn hash(&self) -> u64 {
+        member_hash(&canonical(&self.member()))
+    }
+}
+
+const fn first(state: MemberState) -> Change {
+    match state {
+        MemberState::Alive => Change::Up,
+        MemberState::Suspect => Change::Suspect,
+        MemberState::Down => Change::Down,
     }
 }
 

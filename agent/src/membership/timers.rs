@@ -4,23 +4,30 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use foca::Timer;
+use foca::{ProbeNumber, Timer};
 
-use super::identity::MemberId;
+use super::detect::flight::Relay;
+use super::identity::{MemberId, NodeId};
 
 /// What a timer starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
     /// foca's own.
     Swim(Timer<MemberId>),
-    /// Ask a suspect once more before its time is over.
-    LastCall(MemberId),
+    /// Probe the member whose turn it is.
+    Probe,
+    /// A probe that is still without an answer.
+    Flight(ProbeNumber),
+    /// Tell the asker if the ping made for it stayed without an answer.
+    Relay(Relay),
+    /// Call a suspect again, or down.
+    Suspicion(NodeId),
+    /// Look at the zones.
+    Zones,
     /// Announce to seeds while alone, and to those of them that are missing.
     Announce,
     /// Broadcast a digest that was held back.
     Publish,
-    /// Compare the members with what was reported of them.
-    Refresh,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +38,7 @@ struct Entry {
     number: u64,
 }
 
-/// Timers by deadline; ties in the order that foca wants, then in the order of setting.
+/// Timers by deadline; ties in the order of setting.
 #[derive(Debug, Default)]
 pub struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -59,20 +66,6 @@ impl Timers {
         self.heap.pop().map(|entry| entry.0.due)
     }
 
-    /// Moves the deadlines of suspicions that end before `until` to then.
-    pub fn extend_suspicions(&mut self, until: Duration) {
-        let entries = std::mem::take(&mut self.heap).into_vec();
-        self.heap = entries
-            .into_iter()
-            .map(|Reverse(mut entry)| {
-                if matches!(entry.due, Due::Swim(Timer::ChangeSuspectToDown { .. })) {
-                    entry.at = entry.at.max(until);
-                }
-                Reverse(entry)
-            })
-            .collect();
-    }
-
     /// How many are set.
     pub fn len(&self) -> usize {
         self.heap.len()
@@ -84,20 +77,9 @@ impl Timers {
     }
 }
 
-impl Due {
-    /// foca wants the indirect probe before the next probe, and both before the rest.
-    const fn rank(&self) -> u8 {
-        match self {
-            Self::Swim(Timer::SendIndirectProbe { .. }) => 0,
-            Self::Swim(Timer::ProbeRandomMember(_)) => 1,
-            _ => 2,
-        }
-    }
-}
-
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |entry: &Self| (entry.at, entry.due.rank(), entry.number);
+        let key = |entry: &Self| (entry.at, entry.number);
         key(self).cmp(&key(other))
     }
 }

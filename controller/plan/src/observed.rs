@@ -25,7 +25,7 @@ use serde::Serialize;
 
 pub use concern::{Concern, concerns};
 pub use first_boot::{FirstBoot, first_boot};
-pub use membership::{Opinion, opinions, worst};
+pub use membership::{Opinion, ZoneOpinion, opinions, worst, zone_opinions};
 pub use readiness::{Readiness, readiness};
 
 /// All that was asked of all nodes.

@@ -1,8 +1,8 @@
 //! `members`: who sees whom, how, and since when.
 
-use hactl_cluster_plan::observed::{Observed, Opinion, opinions};
+use hactl_cluster_plan::observed::{Observed, Opinion, ZoneOpinion, opinions, zone_opinions};
 use hactl_proto::Timestamp;
-use hactl_proto::member::MemberState;
+use hactl_proto::member::{MemberState, Reach, ZoneCondition};
 use hactl_proto::name::NodeName;
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ pub struct MembersView {
     pub at: Timestamp,
     /// The members.
     pub members: Vec<Member>,
+    /// What is said of whole zones.
+    pub zones: Vec<ZoneOpinion>,
     /// Who was asked and did not answer.
     pub silent: Vec<(NodeName, String)>,
 }
@@ -72,6 +74,7 @@ impl MembersView {
         Self {
             at: observed.at,
             members: members.collect(),
+            zones: zone_opinions(observed),
             silent: silent.collect(),
         }
     }
@@ -160,6 +163,19 @@ impl MembersView {
         table.render(style)
     }
 
+    /// Members that are not reached by datagrams both ways, and how else.
+    fn detours(&self) -> impl Iterator<Item = String> {
+        let ways = [Reach::NotTo, Reach::NotFrom, Reach::Stream];
+        self.members.iter().flat_map(move |member| {
+            ways.into_iter().filter_map(|way| {
+                let living =
+                    |opinion: &&Opinion| opinion.reach == way && opinion.state != MemberState::Down;
+                let who: Vec<&Opinion> = member.seen.iter().filter(living).collect();
+                (!who.is_empty()).then(|| of_way(way, &member.node, &who))
+            })
+        })
+    }
+
     /// Rows see columns. Shown when views differ: that is when the list above does not tell which link is to blame.
     fn matrix(&self, style: Style) -> String {
         let names = self.members.iter().map(|member| member.node.as_str());
@@ -192,6 +208,38 @@ impl MembersView {
     }
 }
 
+fn of_zone(opinion: &ZoneOpinion) -> String {
+    let zone = &opinion.zone;
+    let who = words::names(opinion.observers.iter());
+    match opinion.condition {
+        ZoneCondition::Reachable => format!("zone {zone} is reachable, says {who}"),
+        ZoneCondition::Silent => format!("zone {zone} fell silent as a whole, says {who}"),
+        ZoneCondition::CutOff => {
+            format!("zone {zone} is cut off from all others, says {who} in it")
+        }
+        ZoneCondition::Undecided => format!(
+            "zone {zone} is silent to {who}; whether it is gone or they are cut off cannot be told"
+        ),
+        ZoneCondition::Alone => format!("{who} in zone {zone} hears nobody at all"),
+    }
+}
+
+fn of_way(way: Reach, member: &NodeName, who: &[&Opinion]) -> String {
+    let who = words::names(who.iter().map(|opinion| &opinion.observer));
+    match way {
+        Reach::Direct => format!("{who} reaches {member}"),
+        Reach::NotTo => format!(
+            "UDP from {who} to {member} gets lost one way: {member} is heard, and others reach it"
+        ),
+        Reach::NotFrom => {
+            format!("UDP from {member} to {who} gets lost one way: others hear {member}")
+        }
+        Reach::Stream => {
+            format!("{who} reaches {member} over TCP alone: UDP does not come through")
+        }
+    }
+}
+
 fn round_trip(opinions: &[&Opinion]) -> String {
     let times = || opinions.iter().filter_map(|opinion| opinion.round_trip_us);
     match (times().min(), times().max()) {
@@ -211,8 +259,18 @@ impl View for MembersView {
         if !self.agree() {
             text.push_str(&self.matrix(style));
         }
-        if !self.silent.is_empty() {
+        let remarks: Vec<String> = self
+            .zones
+            .iter()
+            .map(of_zone)
+            .chain(self.detours())
+            .collect();
+        if !(self.silent.is_empty() && remarks.is_empty()) {
             text.push('\n');
+        }
+        for remark in remarks {
+            let line = style.paint(Tone::Bad, &remark);
+            words::line(&mut text, format_args!("{line}"));
         }
         for (node, reason) in &self.silent {
             let line = format!("{node} does not answer: {}", words::clean(reason));

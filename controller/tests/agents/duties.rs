@@ -16,7 +16,7 @@ use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::instruction::{Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::{JournalEntry, JournalEvent};
-use hactl_proto::member::{MemberState, MemberView};
+use hactl_proto::member::{MemberState, MemberView, Reach, ZoneCondition};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
@@ -168,6 +168,8 @@ impl Membership for Made {
                 boot_epoch: 1,
                 round_trip_us: None,
                 health: None,
+                reach: Reach::default(),
+                zone_condition: ZoneCondition::default(),
             });
         Ok((self.node.clone(), views.collect()))
     }

@@ -2670,6 +2670,12 @@ pub struct MemberView {
     pub round_trip_us: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "10")]
     pub health: ::core::option::Option<HealthDigest>,
+    /// How the observer's probes reach it.
+    #[prost(enumeration = "Reach", tag = "11")]
+    pub reach: i32,
+    /// What the observer believes of the member's zone as a whole; of its own row: of its own contact too.
+    #[prost(enumeration = "ZoneCondition", tag = "12")]
+    pub zone_condition: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExchangeRequest {
@@ -2714,6 +2720,88 @@ impl MemberState {
             "MEMBER_STATE_ALIVE" => Some(Self::Alive),
             "MEMBER_STATE_SUSPECT" => Some(Self::Suspect),
             "MEMBER_STATE_DOWN" => Some(Self::Down),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Reach {
+    /// An agent that does not tell.
+    Unspecified = 0,
+    Direct = 1,
+    /// The observer's datagrams to it get lost; its own arrive.
+    NotTo = 2,
+    /// Its datagrams to the observer get lost; others hear it.
+    NotFrom = 3,
+    /// Over TCP alone.
+    Stream = 4,
+}
+impl Reach {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REACH_UNSPECIFIED",
+            Self::Direct => "REACH_DIRECT",
+            Self::NotTo => "REACH_NOT_TO",
+            Self::NotFrom => "REACH_NOT_FROM",
+            Self::Stream => "REACH_STREAM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REACH_UNSPECIFIED" => Some(Self::Unspecified),
+            "REACH_DIRECT" => Some(Self::Direct),
+            "REACH_NOT_TO" => Some(Self::NotTo),
+            "REACH_NOT_FROM" => Some(Self::NotFrom),
+            "REACH_STREAM" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ZoneCondition {
+    /// An agent that does not tell.
+    Unspecified = 0,
+    Reachable = 1,
+    /// It fell silent as a whole, while other zones are heard.
+    Silent = 2,
+    /// The observer's own zone: all others fell silent.
+    CutOff = 3,
+    /// Whether it is gone or the observer's zone is cut off cannot be told.
+    Undecided = 4,
+    /// In the observer's own row: it hears nobody at all.
+    Alone = 5,
+}
+impl ZoneCondition {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ZONE_CONDITION_UNSPECIFIED",
+            Self::Reachable => "ZONE_CONDITION_REACHABLE",
+            Self::Silent => "ZONE_CONDITION_SILENT",
+            Self::CutOff => "ZONE_CONDITION_CUT_OFF",
+            Self::Undecided => "ZONE_CONDITION_UNDECIDED",
+            Self::Alone => "ZONE_CONDITION_ALONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ZONE_CONDITION_UNSPECIFIED" => Some(Self::Unspecified),
+            "ZONE_CONDITION_REACHABLE" => Some(Self::Reachable),
+            "ZONE_CONDITION_SILENT" => Some(Self::Silent),
+            "ZONE_CONDITION_CUT_OFF" => Some(Self::CutOff),
+            "ZONE_CONDITION_UNDECIDED" => Some(Self::Undecided),
+            "ZONE_CONDITION_ALONE" => Some(Self::Alone),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Views of members over the wire.
 
 use super::{WireError, finding, instant, known, moment, optional, text, v1};
-use crate::member::{MemberState, MemberView};
+use crate::member::{MemberState, MemberView, Reach, ZoneCondition};
 
 impl From<MemberView> for v1::MemberView {
     fn from(view: MemberView) -> Self {
@@ -21,6 +21,8 @@ impl From<MemberView> for v1::MemberView {
             boot_epoch: view.boot_epoch,
             round_trip_us: view.round_trip_us,
             health: view.health.map(Into::into),
+            reach: v1::Reach::from(view.reach).into(),
+            zone_condition: v1::ZoneCondition::from(view.zone_condition).into(),
         }
     }
 }
@@ -48,6 +50,57 @@ impl TryFrom<v1::MemberView> for MemberView {
             boot_epoch: view.boot_epoch,
             round_trip_us: view.round_trip_us,
             health: optional("health", view.health)?,
+            reach: known::<v1::Reach>("reach", view.reach)?.into(),
+            zone_condition: known::<v1::ZoneCondition>("zone condition", view.zone_condition)?
+                .into(),
         })
+    }
+}
+
+impl From<Reach> for v1::Reach {
+    fn from(reach: Reach) -> Self {
+        match reach {
+            Reach::Direct => Self::Direct,
+            Reach::NotTo => Self::NotTo,
+            Reach::NotFrom => Self::NotFrom,
+            Reach::Stream => Self::Stream,
+        }
+    }
+}
+
+impl From<v1::Reach> for Reach {
+    /// An agent that does not tell has seen nothing unusual.
+    fn from(reach: v1::Reach) -> Self {
+        match reach {
+            v1::Reach::Unspecified | v1::Reach::Direct => Self::Direct,
+            v1::Reach::NotTo => Self::NotTo,
+            v1::Reach::NotFrom => Self::NotFrom,
+            v1::Reach::Stream => Self::Stream,
+        }
+    }
+}
+
+impl From<ZoneCondition> for v1::ZoneCondition {
+    fn from(condition: ZoneCondition) -> Self {
+        match condition {
+            ZoneCondition::Reachable => Self::Reachable,
+            ZoneCondition::Silent => Self::Silent,
+            ZoneCondition::CutOff => Self::CutOff,
+            ZoneCondition::Undecided => Self::Undecided,
+            ZoneCondition::Alone => Self::Alone,
+        }
+    }
+}
+
+impl From<v1::ZoneCondition> for ZoneCondition {
+    /// An agent that does not tell has seen nothing unusual.
+    fn from(condition: v1::ZoneCondition) -> Self {
+        match condition {
+            v1::ZoneCondition::Unspecified | v1::ZoneCondition::Reachable => Self::Reachable,
+            v1::ZoneCondition::Silent => Self::Silent,
+            v1::ZoneCondition::CutOff => Self::CutOff,
+            v1::ZoneCondition::Undecided => Self::Undecided,
+            v1::ZoneCondition::Alone => Self::Alone,
+        }
     }
 }

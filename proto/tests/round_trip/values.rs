@@ -7,7 +7,7 @@ use hactl_proto::identity::IdentityFingerprint;
 use hactl_proto::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
 use hactl_proto::join::Admission;
 use hactl_proto::journal::{JournalEntry, JournalEvent};
-use hactl_proto::member::{MemberState, MemberView};
+use hactl_proto::member::{MemberState, MemberView, Reach, ZoneCondition};
 use hactl_proto::name::{ClusterId, NodeName, ZoneName};
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
 use hactl_proto::role::NodeRole;
@@ -330,20 +330,44 @@ pub(crate) fn view() -> impl Strategy<Value = MemberView> {
     ];
     let who = (name(), zone(), role(), any::<std::net::SocketAddrV4>());
     let numbers = (any::<u16>(), any::<u64>(), any::<Option<u32>>());
-    (who, state, time(), numbers, prop::option::of(health())).prop_map(
-        |((node, zone, role, address), state, since, numbers, health)| MemberView {
-            node,
-            zone,
-            role,
-            address: address.into(),
-            state,
-            since,
-            incarnation: numbers.0,
-            boot_epoch: numbers.1,
-            round_trip_us: numbers.2,
-            health,
-        },
+    let reach = prop_oneof![
+        Just(Reach::Direct),
+        Just(Reach::NotTo),
+        Just(Reach::NotFrom),
+        Just(Reach::Stream),
+    ];
+    let condition = prop_oneof![
+        Just(ZoneCondition::Reachable),
+        Just(ZoneCondition::Silent),
+        Just(ZoneCondition::CutOff),
+        Just(ZoneCondition::Undecided),
+        Just(ZoneCondition::Alone),
+    ];
+    let ways = (reach, condition);
+    (
+        who,
+        state,
+        time(),
+        numbers,
+        prop::option::of(health()),
+        ways,
     )
+        .prop_map(
+            |((node, zone, role, address), state, since, numbers, health, ways)| MemberView {
+                node,
+                zone,
+                role,
+                address: address.into(),
+                state,
+                since,
+                incarnation: numbers.0,
+                boot_epoch: numbers.1,
+                round_trip_us: numbers.2,
+                health,
+                reach: ways.0,
+                zone_condition: ways.1,
+            },
+        )
 }
 
 pub(crate) fn status() -> impl Strategy<Value = NodeStatus> {

@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use foca::{Header, Incarnation, Message, Notification, ProbeNumber, Runtime, Timer};
+use foca::{Incarnation, Notification, Runtime, Timer};
 
 use crate::membership::identity::MemberId;
 
 /// What foca said in passing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
-    /// A direct probe was sent.
-    Pinged(MemberId, ProbeNumber),
-    /// A direct probe was answered, or someone answered late.
-    Acked(MemberId, ProbeNumber),
-    /// Direct and indirect probe failed.
-    ProbeFailed(MemberId),
+    /// Somebody suspected us; our incarnation rose.
+    Refuted,
     /// The cluster had called us down; this is our new identity.
     Rejoined,
     /// The cluster calls us down and our identity cannot be renewed.
@@ -34,24 +30,13 @@ pub(super) struct Effects {
 impl Runtime<MemberId> for Effects {
     fn notify(&mut self, notification: Notification<'_, MemberId>) {
         let note = match notification {
-            Notification::DataSent(Header {
-                src_incarnation,
-                dst,
-                message,
-                ..
-            }) => {
-                self.incarnation = *src_incarnation;
-                match message {
-                    Message::Ping(number) => Note::Pinged(*dst, *number),
-                    _ => return,
+            Notification::DataSent(header) => {
+                if header.src_incarnation > self.incarnation {
+                    self.notes.push(Note::Refuted);
                 }
+                self.incarnation = header.src_incarnation;
+                return;
             }
-            Notification::DataReceived(Header {
-                src,
-                message: Message::Ack(number),
-                ..
-            }) => Note::Acked(*src, *number),
-            Notification::ProbeFailed(_, member) => Note::ProbeFailed(*member),
             Notification::Rejoin(_) => {
                 self.incarnation = 0;
                 Note::Rejoined

@@ -43,6 +43,6 @@ impl Core {
 
     fn misses(&self, seed: &Seed) -> bool {
         let row = self.table.row(NodeId::of(&seed.node));
-        row.is_none_or(|row| row.state == MemberState::Down && row.id.address != seed.address)
+        row.is_none_or(|row| row.state == MemberState::Down && row.id.address() != seed.address)
     }
 }

@@ -40,7 +40,7 @@ impl Core {
         });
         if change == Change::Loud && wait.is_zero() {
             self.broadcast_digest(now);
-            self.settle(now, None);
+            self.settle(now);
             return;
         }
         self.write_digest();

@@ -6,7 +6,7 @@ use foca::{Member, State};
 
 use super::Core;
 use crate::membership::clock::Now;
-use crate::membership::exchange::{Exchange, PARTS, Portion, canonical, member_hash, record_hash};
+use crate::membership::exchange::{Exchange, PARTS, Portion, canonical, member_hash};
 use crate::membership::identity::MemberId;
 use crate::membership::record::{Record, Stamp, Subject};
 use crate::membership::wire::Malformed;
@@ -31,6 +31,7 @@ impl Core {
                 self.merge(told, now);
                 Portion::default()
             }
+            Exchange::Alive => Portion::default(),
         };
         Ok(Exchange::Tell(portion).encode())
     }
@@ -77,13 +78,14 @@ impl Core {
             .saturating_sub(self.swim.iter_membership_state().len());
         self.notice_outranked(&told.members);
         let mut added = 0;
+        let own = *self.swim.identity();
         let wanted: Vec<Member<MemberId>> = told
             .members
             .into_iter()
             .filter(|member| {
-                let own = member.id().node == self.swim.identity().node;
-                if own || self.table.row(member.id().node).is_some() {
-                    return true;
+                let node = member.id().node;
+                if node == own.node || self.table.row(node).is_some() {
+                    return self.is_news(&own, member);
                 }
                 // Who was forgotten as long down must not go from node to node forever; a joiner takes it once.
                 let news = member.state() != State::Down || !self.synced;
@@ -91,40 +93,39 @@ impl Core {
                 news && added <= room
             })
             .collect();
+        self.touched
+            .extend(wanted.iter().map(|member| member.id().node));
         // Encoding a member of ours cannot fail, which is foca's only error here.
         let _ = self
             .swim
             .apply_many(wanted.into_iter(), false, &mut self.effects);
-        self.records.with(|records| {
-            for record in told.records {
-                // A record that does not read is left out; the others are not its fault.
-                let _ = records.take(record);
-            }
-        });
+        self.records.with(|records| records.take_all(told.records));
         self.counters.exchanges += 1;
-        self.settle(now, None);
+        self.settle(now);
     }
 
     fn hashes(&self) -> [u64; PARTS] {
-        let mut hashes = [0; PARTS];
-        for member in self.told_members() {
-            hashes[member.id().node.bucket()] ^= member_hash(&member);
+        let mut hashes = *self.table.hashes();
+        if let Some(own) = self.own_member() {
+            hashes[own.id().node.bucket()] ^= member_hash(&own);
         }
         self.records.with(|records| {
-            for record in records.iter() {
-                hashes[record.subject.node.bucket()] ^= record_hash(record);
+            for (sum, part) in hashes.iter_mut().zip(records.hashes()) {
+                *sum ^= part;
             }
         });
         hashes
     }
 
-    fn told_members(&self) -> impl Iterator<Item = Member<MemberId>> {
+    fn own_member(&self) -> Option<Member<MemberId>> {
         let id = *self.swim.identity();
         let own = Member::new(id, self.effects.incarnation, State::Alive);
-        let own = (!self.left).then_some(own);
-        let members = self.swim.iter_membership_state();
-        let others = members.filter(move |member| member.id().node != id.node);
-        others.map(canonical).chain(own)
+        (!self.left).then_some(own)
+    }
+
+    fn told_members(&self) -> impl Iterator<Item = Member<MemberId>> {
+        let others = self.table.rows().map(|row| canonical(&row.member()));
+        others.chain(self.own_member())
     }
 
     fn portion(&self, parts: u16) -> Portion {
@@ -137,7 +138,6 @@ impl Core {
             records
                 .iter()
                 .filter(|record| within(record.subject.node.bucket()))
-                .cloned()
                 .collect()
         });
         Portion {

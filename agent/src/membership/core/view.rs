@@ -1,6 +1,9 @@
 //! What this node believes, in the contract's words.
 
+use std::net::SocketAddr;
+
 use hactl_proto::Timestamp;
+use hactl_proto::health::HealthDigest;
 use hactl_proto::member::{MemberState, MemberView};
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
@@ -8,7 +11,7 @@ use hactl_proto::role::NodeRole;
 use super::{Core, Seed};
 use crate::membership::clock::Now;
 use crate::membership::counters::Counters;
-use crate::membership::identity::MemberId;
+use crate::membership::identity::{MemberId, NodeId};
 use crate::membership::table::Row;
 
 /// How the membership itself is, for metrics and `doctor`.
@@ -66,16 +69,16 @@ impl Core {
             node: self.name_of(id.node),
             zone: self.zone_of(id),
             role: id.role,
-            address: id.address,
+            address: id.address(),
             state: row.state,
             since: timestamp(row.since_ms),
             incarnation: row.incarnation,
             boot_epoch: u64::from(id.boot),
             round_trip_us: round_trip
                 .map(|time| u32::try_from(time.as_micros()).unwrap_or(u32::MAX)),
-            health: self
-                .records
-                .with(|records| records.digest(id.node).cloned()),
+            health: self.records.with(|records| records.digest(id.node)),
+            reach: self.probes.paths.member(id.node),
+            zone_condition: self.condition_of(id),
         }
     }
 
@@ -112,12 +115,38 @@ impl Core {
         living
     }
 
-    fn seed(&self, id: &MemberId) -> Seed {
+    /// Any living member whose name is known, by a random number.
+    pub fn living_at(&self, pick: u64) -> Option<SocketAddr> {
+        let count = u64::try_from(self.table.len()).ok()?;
+        let from = usize::try_from(pick.checked_rem(count)?).ok()?;
+        let places = (from..self.table.len()).chain(0..from);
+        let mut rows = places.filter_map(|place| self.table.at(place));
+        let row =
+            rows.find(|row| row.state == MemberState::Alive && self.knows_name(row.id.node))?;
+        Some(row.id.address())
+    }
+
+    /// Whether the member is known and not down.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.table.row(node).is_some_and(Row::is_active)
+    }
+
+    /// A member's newest digest.
+    pub fn health_of(&self, node: NodeId) -> Option<HealthDigest> {
+        self.records.with(|records| records.digest(node))
+    }
+
+    /// Whether a state exchange has succeeded since the start.
+    pub const fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    pub(super) fn seed(&self, id: &MemberId) -> Seed {
         Seed {
             node: self.name_of(id.node),
             zone: self.zone_of(id),
             role: id.role,
-            address: id.address,
+            address: id.address(),
         }
     }
 

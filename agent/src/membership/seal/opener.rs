@@ -11,6 +11,7 @@ use super::{
     VERSION, nonce,
 };
 use crate::membership::clock::Now;
+use crate::membership::flat::Flat;
 use crate::membership::identity::NodeId;
 
 /// A session unheard for this long gives way to a new sender at the limit.
@@ -31,18 +32,39 @@ pub struct Opened {
 struct Session {
     epoch: Epoch,
     window: Window,
-    /// The key of its newest datagram, by id; derived again after a rotation.
-    key: Option<(u8, LessSafeKey)>,
     /// The sender's wall clock less our monotonic one: shows that an old datagram is old after either clock was set.
     skew_ms: i64,
-    heard: Duration,
+    /// When it was last heard, in hundredths of a second since the start: enough for a year and a half.
+    heard: u32,
+}
+
+/// Derived keys that are kept: half a kilobyte each, and a microsecond to derive.
+const KEYS: usize = 32;
+
+/// The keys of senders heard of late, by sender, epoch and key id.
+#[derive(Default)]
+struct Keys(HashMap<(NodeId, Epoch, u8), LessSafeKey>);
+
+impl Keys {
+    fn keep(&mut self, header: &Header, key: LessSafeKey) {
+        if self.0.len() >= KEYS {
+            self.0.clear();
+        }
+        self.0.insert(header.key(), key);
+    }
+}
+
+/// Hundredths of a second.
+fn ticks(time: Duration) -> u32 {
+    u32::try_from(time.as_millis() / 10).unwrap_or(u32::MAX)
 }
 
 /// Opens datagrams of many senders.
 pub struct Opener {
     ring: KeyRing,
     own: NodeId,
-    sessions: HashMap<NodeId, Session>,
+    sessions: Flat<Session>,
+    keys: Keys,
     limit: usize,
 }
 
@@ -54,6 +76,10 @@ struct Header {
 }
 
 impl Header {
+    const fn key(&self) -> (NodeId, Epoch, u8) {
+        (self.sender, self.epoch, self.key_id)
+    }
+
     fn read(datagram: &[u8]) -> Result<Self, Rejection> {
         if datagram.len() > MAX_DATAGRAM {
             return Err(Rejection::Oversize);
@@ -87,16 +113,15 @@ impl Opener {
         Self {
             ring,
             own,
-            sessions: HashMap::new(),
+            sessions: Flat::default(),
+            keys: Keys::default(),
             limit,
         }
     }
 
     /// Takes another ring; epochs and replay windows go on.
     pub fn rotate(&mut self, ring: KeyRing) {
-        for session in self.sessions.values_mut() {
-            session.key = None;
-        }
+        self.keys = Keys::default();
         self.ring = ring;
     }
 
@@ -108,12 +133,7 @@ impl Opener {
     /// Opens one datagram. A refusal changes nothing.
     pub fn open(&mut self, datagram: &[u8], now: Now) -> Result<Opened, Rejection> {
         let header = Header::read(datagram)?;
-        let kept = self
-            .sessions
-            .get(&header.sender)
-            .filter(|session| session.epoch == header.epoch)
-            .and_then(|session| session.key.as_ref())
-            .filter(|(id, _)| *id == header.key_id);
+        let kept = self.keys.0.get(&header.key());
         let derived = match kept {
             Some(_) => None,
             None => Some(
@@ -122,7 +142,7 @@ impl Opener {
                     .ok_or(Rejection::UnknownKey(header.key_id))?,
             ),
         };
-        let key = derived.as_ref().or(kept.map(|(_, key)| key));
+        let key = derived.as_ref().or(kept);
         let (aad, sealed) = datagram.split_at(HEADER_LEN);
         let mut plain = sealed.to_vec();
         let key = key.ok_or(Rejection::Foreign)?;
@@ -140,7 +160,10 @@ impl Opener {
         payload.extend_from_slice(&header.sender.0);
         payload.extend_from_slice(&header.epoch.boot.to_be_bytes());
         payload.extend_from_slice(rest);
-        self.admit(&header, derived, sent_ms, now)?;
+        self.admit(&header, sent_ms, now)?;
+        if let Some(key) = derived {
+            self.keys.keep(&header, key);
+        }
         Ok(Opened {
             sender: header.sender,
             sent_ms,
@@ -149,13 +172,7 @@ impl Opener {
     }
 
     /// Time bound, epoch, replay window, limit: in this order, so that the reason is the most telling one.
-    fn admit(
-        &mut self,
-        header: &Header,
-        derived: Option<LessSafeKey>,
-        sent_ms: i64,
-        now: Now,
-    ) -> Result<(), Rejection> {
+    fn admit(&mut self, header: &Header, sent_ms: i64, now: Now) -> Result<(), Rejection> {
         let mono_ms = i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX);
         let (offset_ms, skew_ms) = (sent_ms - now.wall_ms, sent_ms - mono_ms);
         let near = |ms: i64| ms.abs() <= TIME_BOUND_MS;
@@ -164,7 +181,7 @@ impl Opener {
             sender: header.sender,
             offset_ms,
         };
-        if let Some(session) = self.sessions.get_mut(&header.sender) {
+        if let Some(session) = self.sessions.get_mut(header.sender) {
             // Our own clock may have been set since: then the sender still agrees with our monotonic clock.
             let steady = session.epoch == header.epoch && near(skew_ms - session.skew_ms);
             if !near(offset_ms) && !steady {
@@ -180,10 +197,7 @@ impl Opener {
                 if near(offset_ms) {
                     session.skew_ms = skew_ms;
                 }
-                session.heard = now.mono;
-                if let Some(key) = derived {
-                    session.key = Some((header.key_id, key));
-                }
+                session.heard = ticks(now.mono);
                 return Ok(());
             }
         } else if !near(offset_ms) {
@@ -194,23 +208,28 @@ impl Opener {
         let session = Session {
             epoch: header.epoch,
             window: Window::starting_at(header.counter),
-            key: derived.map(|key| (header.key_id, key)),
             skew_ms,
-            heard: now.mono,
+            heard: ticks(now.mono),
         };
         self.sessions.insert(header.sender, session);
         Ok(())
+    }
+
+    /// When the sender was last heard.
+    pub fn heard(&self, sender: NodeId) -> Option<Duration> {
+        let session = self.sessions.get(sender)?;
+        Some(Duration::from_millis(u64::from(session.heard) * 10))
     }
 
     fn make_room(&mut self, now: Now) -> Result<(), Rejection> {
         let oldest = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.heard + IDLE < now.mono)
+            .filter(|(_, session)| session.heard.saturating_add(ticks(IDLE)) < ticks(now.mono))
             .min_by_key(|(_, session)| session.heard)
-            .map(|(sender, _)| *sender)
+            .map(|(sender, _)| sender)
             .ok_or(Rejection::Crowded)?;
-        self.sessions.remove(&oldest);
+        self.sessions.remove(oldest);
         Ok(())
     }
 }

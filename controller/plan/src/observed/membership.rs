@@ -1,8 +1,10 @@
 //! Who sees whom: views of several agents of one member, put side by side.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hactl_proto::Timestamp;
-use hactl_proto::member::MemberState;
-use hactl_proto::name::NodeName;
+use hactl_proto::member::{MemberState, Reach, ZoneCondition};
+use hactl_proto::name::{NodeName, ZoneName};
 use serde::Serialize;
 
 use super::Observed;
@@ -19,6 +21,8 @@ pub struct Opinion {
     pub since: Timestamp,
     /// Round trip of its last answered probe, in microseconds.
     pub round_trip_us: Option<u32>,
+    /// How the observer reaches it.
+    pub reach: Reach,
 }
 
 /// What the others believe of a member, in the order of nodes. Its own view of itself says nothing and is left out.
@@ -33,6 +37,7 @@ pub fn opinions(observed: &Observed, member: &NodeName) -> Vec<Opinion> {
                 state: view.state,
                 since: view.since,
                 round_trip_us: view.round_trip_us,
+                reach: view.reach,
             })
         })
         .collect()
@@ -46,4 +51,38 @@ pub fn worst(opinions: &[Opinion]) -> Option<&Opinion> {
             .then_with(|| b.since.cmp(&a.since))
             .then_with(|| b.observer.cmp(&a.observer))
     })
+}
+
+/// What an observer says of a zone as a whole, where it is not just reachable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneOpinion {
+    /// The zone.
+    pub zone: ZoneName,
+    /// What is believed of it.
+    pub condition: ZoneCondition,
+    /// Who believes it.
+    pub observers: Vec<NodeName>,
+}
+
+/// What is said of zones, worst said first by zone, with all who say it.
+pub fn zone_opinions(observed: &Observed) -> Vec<ZoneOpinion> {
+    let mut said: BTreeMap<(ZoneName, ZoneCondition), Vec<NodeName>> = BTreeMap::new();
+    for observer in &observed.nodes {
+        let views = observer.members.said().into_iter().flatten();
+        let zones: BTreeSet<(ZoneName, ZoneCondition)> = views
+            .filter(|view| view.zone_condition != ZoneCondition::Reachable)
+            .map(|view| (view.zone.clone(), view.zone_condition))
+            .collect();
+        for key in zones {
+            said.entry(key).or_default().push(observer.name.clone());
+        }
+    }
+    said.into_iter()
+        .map(|((zone, condition), observers)| ZoneOpinion {
+            zone,
+            condition,
+            observers,
+        })
+        .collect()
 }

@@ -6,7 +6,7 @@ use hactl_proto::Timestamp;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::instruction::OperationId;
-use hactl_proto::member::{MemberState, MemberView};
+use hactl_proto::member::{MemberState, MemberView, Reach, ZoneCondition};
 use hactl_proto::name::ClusterId;
 use hactl_proto::report::{OperationStatus, Waiting};
 use hactl_proto::role::NodeRole;
@@ -224,6 +224,8 @@ fn views(spec: &ClusterSpec) -> Vec<MemberView> {
             boot_epoch: 2,
             round_trip_us: Some(410),
             health: None,
+            reach: Reach::default(),
+            zone_condition: ZoneCondition::default(),
         })
         .collect()
 }

@@ -1,0 +1,122 @@
+//! Zones and this node's own contact, as they change.
+
+use std::time::Duration;
+
+use hactl_proto::Timestamp;
+use hactl_proto::member::{Reach, ZoneCondition};
+use hactl_proto::name::ZoneName;
+
+use super::{Core, view};
+use crate::membership::clock::Now;
+use crate::membership::detect::zones::Zones;
+use crate::membership::identity::{MemberId, ZoneTag};
+use crate::membership::timers::Due;
+
+/// One change of a zone as a whole, or of this node's contact with all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ZoneEvent {
+    /// A zone is otherwise than before.
+    Zone {
+        /// The zone.
+        zone: ZoneName,
+        /// What is believed now.
+        condition: ZoneCondition,
+        /// When this node saw it, by its own clock.
+        at: Timestamp,
+    },
+    /// Nothing at all is heard: this node is cut off, and accuses nobody.
+    Alone {
+        /// Since it was noticed.
+        at: Timestamp,
+    },
+    /// Somebody is heard again.
+    InCompany {
+        /// Since it was noticed.
+        at: Timestamp,
+    },
+}
+
+/// What this node believes of zones and of its own contact.
+#[derive(Debug, Default)]
+pub(super) struct Watching {
+    zones: Zones,
+    /// A look at the zones is planned.
+    planned: bool,
+    alone: bool,
+}
+
+/// Zones are looked at this long after a change: many come together.
+const WAIT: Duration = Duration::from_millis(200);
+
+impl Core {
+    pub(super) fn look_at_zones(&mut self, now: Now) {
+        if !std::mem::replace(&mut self.watching.planned, true) {
+            self.timers.set(now.mono + WAIT, Due::Zones);
+        }
+    }
+
+    pub(super) fn judge_zones(&mut self, now: Now) {
+        self.watching.planned = false;
+        let own = self.swim.identity().zone;
+        let dark: Vec<ZoneTag> = self.probes.paths.dark().collect();
+        for (zone, condition) in self.watching.zones.judge(own, &self.table, &dark, now) {
+            self.counters.zone_changes += 1;
+            let zone = self.zone_name(zone);
+            let at = view::timestamp(now.wall_ms);
+            self.zone_events.push_back(ZoneEvent::Zone {
+                zone,
+                condition,
+                at,
+            });
+        }
+    }
+
+    /// Looked at in every round of probes: silence fires no timer of its own.
+    pub(super) fn watch_contact(&mut self, now: Now) {
+        let alone = self.is_alone(now);
+        if std::mem::replace(&mut self.watching.alone, alone) == alone {
+            return;
+        }
+        let at = view::timestamp(now.wall_ms);
+        self.zone_events.push_back(if alone {
+            ZoneEvent::Alone { at }
+        } else {
+            ZoneEvent::InCompany { at }
+        });
+    }
+
+    /// Whether nothing at all is heard.
+    pub const fn alone(&self) -> bool {
+        self.watching.alone
+    }
+
+    /// What is believed of the member's zone as a whole, and in our own row of our contact.
+    pub(super) fn condition_of(&self, id: &MemberId) -> ZoneCondition {
+        if self.watching.alone && id.node == self.swim.identity().node {
+            return ZoneCondition::Alone;
+        }
+        self.watching.zones.of(id.zone)
+    }
+
+    /// Whether nothing is wrong with any zone, nor with this node's contact.
+    pub fn all_zones_reachable(&self) -> bool {
+        !self.watching.alone && self.watching.zones.all_reachable()
+    }
+
+    /// How a zone is reached as a whole: a one-way cut between two zones shows in most of its members.
+    pub fn reach_of(&self, zone: &ZoneName, now: Now) -> Reach {
+        self.probes.paths.zone(ZoneTag::of(zone), now.mono)
+    }
+
+    fn zone_name(&self, tag: ZoneTag) -> ZoneName {
+        let mut rows = self.table.rows();
+        let own = self.swim.identity();
+        let id = rows
+            .find(|row| row.id.zone == tag)
+            .map_or(own, |row| &row.id);
+        if own.zone == tag {
+            return self.settings.node.zone.clone();
+        }
+        self.zone_of(id)
+    }
+}
