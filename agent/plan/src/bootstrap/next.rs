@@ -1,6 +1,9 @@
 //! Next: the one thing that a node does now in its first boot. Computed anew from durable state and facts each time, so it
 //! does not matter where the agent was killed.
 
+/// What the others say.
+mod others;
+
 use std::collections::BTreeMap;
 
 use hactl_proto::Timestamp;
@@ -14,6 +17,8 @@ use super::candidate::{self, Heard, Verdict};
 use super::finding;
 use super::record::{Record, Stage};
 use crate::plan::left::Left;
+pub(super) use others::answers;
+use others::{other_clusters, other_specs, serving, silent, since};
 
 /// All that the next thing depends on.
 #[derive(Debug, Clone, Copy)]
@@ -356,83 +361,6 @@ fn foreign(situation: &Situation<'_>, member: Option<&ClusterIdentity>) -> Optio
         )])]),
         (Holding::Partial { evidence }, _) => Some(vec![finding::foreign(evidence)]),
     }
-}
-
-/// Members that hold another spec than this control plane. Whoever does not know it sends it no word about the endpoint's address: it
-/// would take the address for itself as soon as its keepalived ran, and nobody would send it requests.
-fn other_specs(situation: &Situation<'_>) -> Option<Vec<Finding>> {
-    let ours = situation.spec.bootstrap_hash();
-    let others = answers(situation).filter(|answer| {
-        matches!(answer.standing, Standing::Member(_))
-            && answer.spec != ours
-            && situation.role == NodeRole::ControlPlane
-    });
-    let findings: Vec<_> = others
-        .map(|answer| {
-            let theirs = answer.spec;
-            finding::objection(&answer.node, &GrantRefusal::SpecDiffers { ours, theirs })
-        })
-        .collect();
-    (!findings.is_empty()).then_some(findings)
-}
-
-/// Members of another cluster than the one known here.
-fn other_clusters(situation: &Situation<'_>, identity: &ClusterIdentity) -> Option<Vec<Finding>> {
-    let findings: Vec<_> = answers(situation)
-        .filter_map(|answer| match &answer.standing {
-            Standing::Member(theirs) if theirs.ca_fingerprint != identity.ca_fingerprint => {
-                Some(finding::two_clusters(&answer.node, theirs, identity))
-            }
-            _ => None,
-        })
-        .collect();
-    (!findings.is_empty()).then_some(findings)
-}
-
-/// Members that serve the known cluster. Which one comes first depends on the node's name: workers spread themselves.
-fn serving(situation: &Situation<'_>, identity: &ClusterIdentity) -> Vec<NodeName> {
-    let mut via: Vec<_> = answers(situation)
-        .filter(|answer| answer.serving)
-        .filter(|answer| match &answer.standing {
-            Standing::Member(theirs) => theirs.ca_fingerprint == identity.ca_fingerprint,
-            _ => false,
-        })
-        .map(|answer| answer.node.clone())
-        .collect();
-    if situation.role == NodeRole::Worker && !via.is_empty() {
-        let name = situation.record.node.as_str();
-        let turn = name.bytes().fold(0_usize, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
-        });
-        let first = turn % via.len();
-        via.rotate_left(first);
-    }
-    via
-}
-
-/// The answers, in the order of names.
-pub(super) fn answers<'a>(
-    situation: &Situation<'a>,
-) -> impl Iterator<Item = &'a hactl_proto::standing::StandingAnswer> {
-    let peers = situation.peers.values();
-    peers.filter_map(|peer| peer.heard.answer.as_ref())
-}
-
-/// The declared control planes that do not answer.
-fn silent(situation: &Situation<'_>) -> Missing {
-    let silent = situation.peers.iter();
-    silent
-        .filter(|(node, peer)| peer.heard.answer.is_none() && !situation.record.is_lost(node))
-        .map(|(node, peer)| (node.clone(), peer.since))
-        .collect()
-}
-
-fn since(situation: &Situation<'_>, nodes: Vec<NodeName>) -> Missing {
-    let known = |node: NodeName| {
-        let peer = situation.peers.get(&node)?;
-        Some((node, peer.since))
-    };
-    nodes.into_iter().filter_map(known).collect()
 }
 
 fn refuse(finding: Finding) -> Next {
