@@ -19,7 +19,10 @@ use hactl_gossip::{cluster, measure, picture, scenario, spread, stalls, table};
 
 /// Detection at the size of large clusters, in virtual time.
 #[derive(Debug, Parser)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct Arguments {
     /// Cluster sizes.
     #[arg(long, value_delimiter = ',', default_value = "5,10,100,500")]
