@@ -41,9 +41,14 @@ lab *ARGS:
 lab-check:
     cargo run --quiet -p hactl-lab -- check
 
+# Rolling upgrades of real nodes, and what may go wrong in them (root).
+lab-check-upgrade *ARGS:
+    cargo run --quiet -p hactl-lab -- check-upgrade {{ARGS}}
+
 # A first boot with hactl beside the same by hand, what an agent costs, how long a lost node is missed (root).
 bench:
     cargo run --quiet -p hactl-lab -- bench
+    cargo bench --quiet -p hactl-cluster-plan --features samples --bench planning
 
 # What the agents of the lab that is up cost, and every false alarm, for MINUTES (root; `just lab up --nodes cp1,cp2,cp3,w1,w2` before).
 watch MINUTES="60":

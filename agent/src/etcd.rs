@@ -18,4 +18,5 @@ mod rpc {
 
 pub mod client;
 pub mod marker;
+pub mod snapshot;
 pub mod view;

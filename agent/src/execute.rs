@@ -11,6 +11,8 @@ mod kubernetes;
 /// Steps that put a prerequisite right.
 mod machine;
 mod progress;
+/// Steps of a rolling upgrade.
+mod rollout;
 
 pub use context::{Condition, ExecuteContext, StepError};
 pub(crate) use context::{last_lines, unit_name};
@@ -34,5 +36,6 @@ pub async fn execute<H: Host>(step: &Step, cx: &ExecuteContext<H>) -> Result<(),
         Step::Machine(step) => machine::execute(step, cx).await,
         Step::Kubernetes(step) => kubernetes::execute(step, cx).await,
         Step::Endpoint(step) => endpoint::execute(step, cx).await,
+        Step::Rollout(step) => rollout::execute(*step, cx).await,
     }
 }

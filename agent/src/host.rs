@@ -83,6 +83,13 @@ pub enum Question {
         /// The socket.
         path: String,
     },
+    /// One line to a program that answers on a Unix socket and closes it, as HAProxy's admin socket; the answer has status 0.
+    Converse {
+        /// The socket.
+        path: String,
+        /// What is said, without the end of the line.
+        line: String,
+    },
     /// Whether a TCP connection is accepted; the answer has status 0 and no body.
     Connect {
         /// Address and port.
@@ -205,6 +212,15 @@ pub trait Host: Send + Sync + 'static {
     fn etcd(&self, call: &EtcdCall) -> impl Future<Output = Result<EtcdAnswer, HostError>> + Send {
         let error = HostError::Ask {
             what: call.endpoint.clone(),
+            reason: "this host has no etcd".to_owned(),
+        };
+        std::future::ready(Err(error))
+    }
+    /// Has the etcd member on this node write a snapshot to the file, mode 0600, and gives its size once its checksum was
+    /// verified. A snapshot that is torn or damaged leaves no file.
+    fn etcd_snapshot(&self, to: &Path) -> impl Future<Output = Result<u64, HostError>> + Send {
+        let error = HostError::Ask {
+            what: format!("a snapshot to {}", to.display()),
             reason: "this host has no etcd".to_owned(),
         };
         std::future::ready(Err(error))

@@ -8,8 +8,11 @@ mod endpoint;
 pub mod kubernetes;
 /// Facts about the machine under it.
 pub mod machine;
+/// Facts that only a rolling upgrade asks for.
+pub mod rollout;
 
 use hactl_node_plan::facts::Facts;
+use hactl_node_plan::facts::rollout::RolloutFacts;
 use hactl_node_plan::plan::NodeContext;
 use hactl_node_plan::prerequisite::Requirements;
 
@@ -29,5 +32,6 @@ pub async fn inspect<H: Host>(
         machine: machine.inspect_afresh(host, &Requirements::of(node)).await,
         kubernetes: kubernetes::inspect(host, node, paths).await,
         endpoint: endpoint::inspect(host, node).await,
+        rollout: RolloutFacts::default(),
     }
 }

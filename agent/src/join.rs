@@ -5,7 +5,7 @@
 
 mod admit;
 mod certificates;
-mod cluster;
+pub(crate) mod cluster;
 mod complete;
 mod error;
 mod held;

@@ -21,5 +21,6 @@ pub mod membership;
 pub mod notify;
 pub mod operation;
 pub mod paths;
+pub mod rollout;
 pub mod standing;
 pub mod trust;

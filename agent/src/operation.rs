@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hactl_node_plan::plan::NodeContext;
 use hactl_node_plan::run::{Admission, Ledger, Rejection};
-use hactl_proto::instruction::{Fence, Instruction, OperationId};
+use hactl_proto::instruction::{Fence, Instruction, OperationId, Order};
 use hactl_proto::report::{OperationStatus, ReportEvent};
 
 use crate::host::Host;
@@ -212,5 +212,9 @@ fn accepted(instruction: &Instruction) -> Entry {
         kind: instruction.order.kind().to_owned(),
         generation: instruction.generation,
         fence: instruction.fence,
+        order: match &instruction.order {
+            Order::Rollout(order) => Some(order.clone()),
+            _ => None,
+        },
     }
 }

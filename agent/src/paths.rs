@@ -60,6 +60,21 @@ impl Paths {
         self.state.join("membership.json")
     }
 
+    /// What an upgrade of this node is about: its progress, what was kept aside, what was staged.
+    pub fn upgrade(&self) -> PathBuf {
+        self.state.join("upgrade")
+    }
+
+    /// Verified snapshots of etcd.
+    pub fn snapshots(&self) -> PathBuf {
+        self.state.join("snapshots")
+    }
+
+    /// The rollout that this control plane keeps.
+    pub fn rollout(&self) -> PathBuf {
+        self.state.join("rollout.json")
+    }
+
     /// The journal's folder.
     pub fn journal(&self) -> PathBuf {
         self.state.join("journal")

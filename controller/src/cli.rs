@@ -12,6 +12,7 @@ mod schema;
 mod session;
 mod spec_file;
 mod status;
+mod upgrade;
 mod validate;
 
 use std::path::PathBuf;
@@ -112,6 +113,10 @@ enum Verb {
     Kubeconfig(kubeconfig::Kubeconfig),
     Journal(journal::Journal),
     Grant(grant::Grant),
+    Upgrade(upgrade::Upgrade),
+    Resume(upgrade::Resume),
+    Pause(upgrade::Pause),
+    Abort(upgrade::Abort),
 }
 
 /// Reads the arguments, does the verb, and ends with its exit code.
@@ -151,6 +156,10 @@ fn run(arguments: Arguments, screen: Screen) -> Result<Exit, Failure> {
         Verb::Kubeconfig(verb) => verb.run(common, screen),
         Verb::Journal(verb) => verb.run(common, screen),
         Verb::Grant(verb) => verb.run(common, screen),
+        Verb::Upgrade(verb) => verb.run(common, screen),
+        Verb::Resume(verb) => verb.run(common, screen),
+        Verb::Pause(verb) => verb.run(common, screen),
+        Verb::Abort(verb) => verb.run(common, screen),
     }
 }
 

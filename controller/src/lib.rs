@@ -9,5 +9,6 @@ pub mod connect;
 pub mod exit;
 pub mod observe;
 pub mod present;
+pub mod rollout;
 pub mod state;
 pub mod trust;

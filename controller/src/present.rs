@@ -9,6 +9,7 @@ mod journal;
 mod members;
 mod overrule;
 mod problems;
+mod rollout;
 mod status;
 mod style;
 mod table;
@@ -27,6 +28,7 @@ pub use journal::JournalView;
 pub use members::MembersView;
 pub use overrule::{OverrideView, Taken};
 pub use problems::Verdict;
+pub use rollout::{Live, PlanView, ReportView, WishView};
 pub use status::StatusView;
 pub use style::Style;
 
@@ -81,6 +83,11 @@ impl Screen {
     /// Prints a text as it is, in any format: a schema, a kubeconfig.
     pub fn raw(self, text: &str) -> Result<(), Failure> {
         data(text)
+    }
+
+    /// Whether standard error is a terminal that can be drawn on again and again.
+    pub(crate) fn draws(self) -> bool {
+        self.format == Format::Text && std::io::stderr().is_terminal()
     }
 
     /// Says something about the work on standard error.

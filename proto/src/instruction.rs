@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::rollout::RolloutOrder;
 use crate::secret::Secret;
 
 /// Names one operation: chosen by the sender, unique in the cluster, used in unit names and the journal.
@@ -80,6 +81,8 @@ pub enum Order {
     JoinWorker(JoinCredentials),
     /// Clean away what a half-done init or join left. The etcd member is gone already, by id, verified from elsewhere.
     Clean,
+    /// A step of a rolling upgrade. Given only under the cluster's lease.
+    Rollout(RolloutOrder),
 }
 
 /// What a join needs, minted for it seconds before. Held in memory only.
@@ -104,6 +107,7 @@ impl Order {
             Self::JoinControlPlane(_) => "join-control-plane",
             Self::JoinWorker(_) => "join-worker",
             Self::Clean => "clean",
+            Self::Rollout(order) => order.kind(),
         }
     }
 }

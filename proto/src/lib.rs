@@ -20,6 +20,7 @@ pub mod name;
 pub mod prerequisite;
 pub mod report;
 pub mod role;
+pub mod rollout;
 pub mod secret;
 pub mod spec;
 pub mod standing;

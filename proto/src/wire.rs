@@ -26,6 +26,7 @@ mod journal;
 mod member;
 mod refusal;
 mod report;
+mod rollout;
 mod secrets;
 mod standing;
 mod status;

@@ -6,6 +6,8 @@ pub mod endpoint;
 pub mod kubernetes;
 /// Facts about prerequisites: kernel, runtime, packages, identity, disk.
 pub mod machine;
+/// Facts that only a rolling upgrade asks for.
+pub mod rollout;
 
 use hactl_proto::Timestamp;
 
@@ -20,6 +22,8 @@ pub struct Facts {
     pub kubernetes: kubernetes::KubernetesFacts,
     /// HAProxy, keepalived, the interface of the address.
     pub endpoint: endpoint::EndpointFacts,
+    /// What only a rolling upgrade asks for; unknown where the order is another.
+    pub rollout: rollout::RolloutFacts,
 }
 
 /// A fact that may not have been readable; why is kept for the finding. Unknown counts as unhealthy.

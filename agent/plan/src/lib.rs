@@ -17,6 +17,7 @@ pub mod kubeadm;
 pub mod plan;
 pub mod preflight;
 pub mod prerequisite;
+pub mod rollout;
 pub mod run;
 pub mod step;
 pub mod systemd;

@@ -6,6 +6,9 @@ pub mod join;
 pub mod kubernetes;
 pub mod left;
 pub mod prepare;
+pub mod restore;
+pub mod rollout;
+pub mod upgrade;
 
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Instruction, Order};
@@ -55,8 +58,13 @@ pub fn plan(
     context: &NodeContext,
     facts: &Facts,
 ) -> Result<Plan, Refusal> {
+    if let Order::Rollout(order) = &instruction.order {
+        let steps = rollout::rollout(instruction, order, context, facts)?;
+        let steps = steps.into_iter().map(Step::Rollout).collect();
+        return Ok(Plan { steps });
+    }
     let kubernetes = match &instruction.order {
-        Order::Prepare => Ok(Vec::new()),
+        Order::Prepare | Order::Rollout(_) => Ok(Vec::new()),
         Order::Init => init::init(instruction, context, &facts.kubernetes),
         Order::JoinControlPlane(_) => {
             join::join_control_plane(instruction, context, &facts.kubernetes)

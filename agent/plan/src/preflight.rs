@@ -16,7 +16,7 @@ use crate::prerequisite::{Requirements, check_all};
 /// A node is cleaned and prepared whatever it lacks: what stands against Kubernetes holds up an init or a join only.
 pub fn preflight(instruction: &Instruction, context: &NodeContext, facts: &Facts) -> Vec<Finding> {
     match instruction.order {
-        Order::Clean | Order::Prepare => return Vec::new(),
+        Order::Clean | Order::Prepare | Order::Rollout(_) => return Vec::new(),
         Order::Init | Order::JoinControlPlane(_) | Order::JoinWorker(_) => {}
     }
     let mut findings = check_all(

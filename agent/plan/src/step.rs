@@ -8,10 +8,13 @@ pub mod endpoint;
 pub mod kubernetes;
 /// Steps that put a prerequisite right.
 pub mod machine;
+/// Steps of a rolling upgrade.
+pub mod rollout;
 
 use endpoint::EndpointStep;
 use kubernetes::KubernetesStep;
 use machine::MachineStep;
+use rollout::RolloutStep;
 
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Step {
     Kubernetes(KubernetesStep),
     /// Set HAProxy or keepalived up.
     Endpoint(EndpointStep),
+    /// Carry a rolling upgrade one step on.
+    Rollout(RolloutStep),
 }
 
 impl Step {
@@ -31,6 +36,7 @@ impl Step {
             Self::Machine(step) => step.name(),
             Self::Kubernetes(step) => step.name(),
             Self::Endpoint(step) => step.name(),
+            Self::Rollout(step) => step.name(),
         }
     }
 }

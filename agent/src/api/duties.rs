@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use hactl_proto::Timestamp;
 use hactl_proto::finding::Finding;
-use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
+use hactl_proto::rollout::survey::NodeSurvey;
+use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
@@ -111,6 +113,23 @@ pub trait Kubeconfig: Send + Sync + 'static {
     async fn kubeconfig(&self) -> Result<Secret, Failure>;
 }
 
+/// A node's part in rolling upgrades besides its own.
+#[tonic::async_trait]
+pub trait Rollouts: Send + Sync + 'static {
+    /// What an upgrade has to know of the node; of the cluster too where it is asked and this is a control plane.
+    async fn survey(&self, cluster: bool) -> Result<NodeSurvey, Failure>;
+    /// The rollout that is kept here.
+    async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure>;
+    /// Keeps a newer one, durably; else gives what is kept instead.
+    async fn keep(&self, record: RolloutRecord) -> Result<Option<RolloutRecord>, Failure>;
+    /// Takes the cluster's lease for that holder.
+    async fn take_lease(&self, who: &str) -> Result<LeaseAnswer, Failure>;
+    /// Renews it; `false`: it is another's.
+    async fn renew_lease(&self, who: &str, fence: Fence) -> Result<bool, Failure>;
+    /// Lets it go.
+    async fn release_lease(&self, who: &str, fence: Fence) -> Result<(), Failure>;
+}
+
 /// All of them, as the daemon wires them up.
 #[derive(Clone)]
 pub struct Duties {
@@ -128,4 +147,6 @@ pub struct Duties {
     pub enrolment: Arc<dyn Enrolment>,
     /// admin.conf.
     pub kubeconfig: Arc<dyn Kubeconfig>,
+    /// Rolling upgrades.
+    pub rollouts: Arc<dyn Rollouts>,
 }

@@ -72,6 +72,30 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[ControlPlane, Worker]),
     ),
     (
+        "/hactl.v1.RolloutService/Survey",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
+        "/hactl.v1.RolloutService/GetRollout",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
+        "/hactl.v1.RolloutService/PutRollout",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.RolloutService/TakeLease",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.RolloutService/RenewLease",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.RolloutService/ReleaseLease",
+        Permission::Roles(&[Operator]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),

@@ -7,6 +7,7 @@ mod kubeconfig;
 mod membership;
 mod node;
 mod operation;
+mod rollout;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -39,6 +40,7 @@ pub struct Services {
     membership: v1::membership_service_server::MembershipServiceServer<Duties>,
     node: v1::node_service_server::NodeServiceServer<Duties>,
     operation: v1::operation_service_server::OperationServiceServer<Duties>,
+    rollout: v1::rollout_service_server::RolloutServiceServer<Duties>,
 }
 
 /// Makes each server with the same limits; a type of its own each, hence a macro.
@@ -76,6 +78,10 @@ impl Services {
                 v1::operation_service_server::OperationServiceServer<Duties>,
                 duties
             ),
+            rollout: limited!(
+                v1::rollout_service_server::RolloutServiceServer<Duties>,
+                duties
+            ),
         }
     }
 
@@ -91,6 +97,7 @@ impl Services {
             name if name == name_of(&self.membership) => self.membership.clone().call(request),
             name if name == name_of(&self.node) => self.node.clone().call(request),
             name if name == name_of(&self.operation) => self.operation.clone().call(request),
+            name if name == name_of(&self.rollout) => self.rollout.clone().call(request),
             _ => {
                 let status = Status::new(Code::Unimplemented, format!("{path} is not served"));
                 Box::pin(async move { Ok(status.into_http()) })

@@ -43,7 +43,7 @@ impl<H: Host> duties::Observation for Observation<H> {
             findings,
             health: health.digest,
             versions: health.versions,
-            capabilities: Vec::new(),
+            capabilities: vec![hactl_proto::rollout::CAPABILITY.to_owned()],
         })
     }
 
@@ -80,6 +80,7 @@ fn said(lines: Vec<Line>) -> Vec<JournalEntry> {
                 kind,
                 generation,
                 fence,
+                ..
             } => {
                 kinds.insert(id.clone(), kind);
                 (id, JournalEvent::Accepted { generation, fence })

@@ -37,6 +37,7 @@ use crate::membership::grpc::GrpcExchange;
 use crate::membership::{Membership, MembershipError, Start};
 use crate::operation::Operations;
 use crate::paths::Paths;
+use crate::rollout::Rollouts;
 use crate::standing::{StandingError, StandingStore};
 use crate::trust::{
     Identity, IdentityError, Introduction, IssuerError, NoRegistrar, Registrar, keep_renewed,
@@ -219,6 +220,11 @@ fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server,
         sponsor: Arc::new(parts.sponsor.clone()),
         enrolment,
         kubeconfig: Arc::new(Kubeconfig(Arc::clone(host))),
+        rollouts: Arc::new(Rollouts::new(
+            Arc::clone(host),
+            Arc::new(parts.paths.clone()),
+            parts.operations.clone(),
+        )),
     };
     Ok(Server::new(
         Arc::clone(identity.trust()),

@@ -99,7 +99,7 @@ pub async fn call(files: &EtcdFiles, call: &EtcdCall) -> Result<EtcdAnswer, Etcd
         })
 }
 
-async fn connect(files: &EtcdFiles, endpoint: &str) -> Result<Channel, EtcdError> {
+pub(super) async fn connect(files: &EtcdFiles, endpoint: &str) -> Result<Channel, EtcdError> {
     let failed = |source| EtcdError::Connect {
         endpoint: endpoint.to_owned(),
         source,

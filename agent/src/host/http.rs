@@ -10,7 +10,7 @@ use hyper::header::HOST;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::{IpAddr as TlsAddress, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -37,6 +37,9 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
             let asked = get(url, ca_file.as_deref(), identity.as_ref());
             (url.clone(), timeout(LIMIT, asked).await)
         }
+        Question::Converse { path, line } => {
+            (path.clone(), timeout(LIMIT, converse(path, line)).await)
+        }
         Question::Connect { to } => (to.to_string(), timeout(LIMIT, connect(*to)).await),
         Question::ConnectUnix { path } => (path.clone(), timeout(LIMIT, connect_unix(path)).await),
     };
@@ -52,6 +55,17 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
 async fn connect(to: SocketAddr) -> Result<Answer, Cause> {
     TcpStream::connect(to).await?;
     Ok(ACCEPTED)
+}
+
+async fn converse(path: &str, line: &str) -> Result<Answer, Cause> {
+    let mut stream = UnixStream::connect(path).await?;
+    stream.write_all(format!("{line}\n").as_bytes()).await?;
+    let mut body = Vec::new();
+    stream
+        .take(BODY_BYTES as u64)
+        .read_to_end(&mut body)
+        .await?;
+    Ok(Answer { status: 0, body })
 }
 
 async fn connect_unix(path: &str) -> Result<Answer, Cause> {

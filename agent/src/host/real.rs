@@ -77,6 +77,15 @@ impl Host for RealHost {
             })
     }
 
+    async fn etcd_snapshot(&self, to: &Path) -> Result<u64, HostError> {
+        etcd::snapshot::take(&EtcdFiles::default(), to)
+            .await
+            .map_err(|error| HostError::Ask {
+                what: "etcd for a snapshot".to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
     async fn stamp(&self, path: &Path) -> Result<Option<Stamp>, HostError> {
         blocking("stat", path, file::stamp).await
     }

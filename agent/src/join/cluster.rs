@@ -23,13 +23,13 @@ const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// kubectl on this member.
-pub(super) struct Cluster<'a, H> {
+pub(crate) struct Cluster<'a, H> {
     host: &'a H,
     kubectl: Kubectl,
 }
 
 impl<'a, H: Host> Cluster<'a, H> {
-    pub(super) fn new(host: &'a H, address: IpAddr) -> Self {
+    pub(crate) fn new(host: &'a H, address: IpAddr) -> Self {
         Self {
             host,
             kubectl: Kubectl::admin(address),
@@ -124,7 +124,7 @@ impl<'a, H: Host> Cluster<'a, H> {
     }
 
     /// The lease, if there is one.
-    pub(super) async fn lease(&self) -> Result<Option<Lease>, JoinError> {
+    pub(crate) async fn lease(&self) -> Result<Option<Lease>, JoinError> {
         let command = self.kubectl.object(lease::NAMESPACE, "lease", lease::NAME);
         let output = self.ask(&command).await?;
         match output::object(&output, lease::read) {
@@ -137,12 +137,12 @@ impl<'a, H: Host> Cluster<'a, H> {
     }
 
     /// Creates the lease; `false`: somebody was first.
-    pub(super) async fn create_lease(&self, object: &str) -> Result<bool, JoinError> {
+    pub(crate) async fn create_lease(&self, object: &str) -> Result<bool, JoinError> {
         self.written(&self.kubectl.create(object)).await
     }
 
     /// Replaces the lease as it was read; `false`: somebody was first.
-    pub(super) async fn replace_lease(&self, object: &str) -> Result<bool, JoinError> {
+    pub(crate) async fn replace_lease(&self, object: &str) -> Result<bool, JoinError> {
         self.written(&self.kubectl.replace(object)).await
     }
 

@@ -3,6 +3,7 @@
 use hactl_proto::Timestamp;
 use hactl_proto::instruction::{Fence, OperationId};
 use hactl_proto::report::Outcome;
+use hactl_proto::rollout::RolloutOrder;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,9 @@ pub enum Entry {
         /// The lease's number, if it was given under one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fence: Option<Fence>,
+        /// The order itself, where it holds no secret and is to be taken up after a restart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<RolloutOrder>,
     },
     /// Facts were read and the plan stands; again after a restart.
     Planned {

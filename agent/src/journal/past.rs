@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hactl_proto::Timestamp;
 use hactl_proto::instruction::{Fence, OperationId};
 use hactl_proto::report::{OperationStatus, Outcome};
+use hactl_proto::rollout::RolloutOrder;
 
 use super::line::{Entry, Line};
 
@@ -33,6 +34,8 @@ pub struct PastOperation {
     pub generation: u64,
     /// Its fence.
     pub fence: Option<Fence>,
+    /// Its order, where the journal holds it.
+    pub order: Option<RolloutOrder>,
     /// When it was accepted.
     pub accepted: Timestamp,
     /// The steps that ended well.
@@ -54,6 +57,7 @@ impl Past {
                 kind,
                 generation,
                 fence,
+                order,
             } => {
                 self.highest_fence = self.highest_fence.max(*fence);
                 self.operations.push_back(PastOperation {
@@ -61,6 +65,7 @@ impl Past {
                     kind: kind.clone(),
                     generation: *generation,
                     fence: *fence,
+                    order: order.clone(),
                     accepted: line.at,
                     done: Vec::new(),
                     step: None,

@@ -113,6 +113,7 @@ fn samples() -> Vec<Line> {
             kind: "init".to_owned(),
             generation: 1,
             fence: Some(Fence(3)),
+            order: None,
         },
         Entry::Started {
             id,

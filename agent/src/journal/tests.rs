@@ -17,6 +17,7 @@ fn accepted(text: &str, fence: u64) -> Entry {
         kind: "prepare".to_owned(),
         generation: 7,
         fence: Some(Fence(fence)),
+        order: None,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use hactl_node_plan::plan::{Plan, plan};
+use hactl_node_plan::facts::Facts;
+use hactl_node_plan::plan::restore::restore;
+use hactl_node_plan::plan::{NodeContext, Plan, plan};
 use hactl_node_plan::step::Step;
 use hactl_proto::finding::Finding;
-use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::report::{Outcome, ReportEvent};
 use tracing::Instrument;
 
@@ -13,7 +15,7 @@ use super::Operations;
 use crate::causes::chain;
 use crate::execute::{ExecuteContext, Progress, StepError, clear, execute};
 use crate::host::Host;
-use crate::inspect::inspect;
+use crate::inspect::{inspect, rollout};
 use crate::journal::{Entry, JournalError};
 
 /// So often the plan is computed: once to begin with, then until it is empty. A plan that is not empty by then does not
@@ -33,10 +35,17 @@ impl<H: Host> Operations<H> {
             kind = instruction.order.kind(),
             generation = instruction.generation,
         );
-        let outcome = self
-            .carry_out(Arc::new(instruction.clone()))
+        let shared = Arc::new(instruction.clone());
+        let mut outcome = self
+            .carry_out(Arc::clone(&shared))
             .instrument(span.clone())
             .await;
+        if matches!(outcome, Outcome::Failed { .. }) {
+            outcome = self
+                .put_back(shared, outcome)
+                .instrument(span.clone())
+                .await;
+        }
         self.end(&instruction.id, outcome).instrument(span).await;
     }
 
@@ -65,17 +74,71 @@ impl<H: Host> Operations<H> {
         self.tell(ReportEvent::Ended(outcome));
     }
 
+    /// Takes back what a failed order began, where it can be, and says in the outcome what came of it.
+    async fn put_back(&self, instruction: Arc<Instruction>, outcome: Outcome) -> Outcome {
+        let node = self.node();
+        let steps = restore(&instruction, &node, &self.facts(&instruction, &node).await);
+        let Outcome::Failed {
+            step,
+            error,
+            mut done,
+            remedy,
+        } = outcome
+        else {
+            return outcome;
+        };
+        if steps.is_empty() {
+            return Outcome::Failed {
+                step,
+                error,
+                done,
+                remedy,
+            };
+        }
+        tracing::warn!(step, "failed to {error}; putting the node back as it was");
+        let mut restored = Done::default();
+        let ended = self
+            .run_plan(&instruction, Plan { steps }, &mut restored)
+            .await;
+        done.extend(restored.0);
+        let (error, remedy) = match ended {
+            Ok(()) => (
+                format!("{error}; the node was put back as it was, and is well"),
+                format!(
+                    "{remedy} The node runs what it ran before; `hactl-controller resume` tries it again."
+                ),
+            ),
+            Err(Outcome::Failed {
+                step, error: why, ..
+            }) => (
+                format!("{error}; putting the node back stopped at {step}: failed to {why}"),
+                format!("{remedy} What was kept aside lies in /var/lib/hactl/upgrade/kept."),
+            ),
+            Err(_) => (error, remedy),
+        };
+        Outcome::Failed {
+            step,
+            error,
+            done,
+            remedy,
+        }
+    }
+
+    /// All that a plan is computed from, now.
+    async fn facts(&self, instruction: &Instruction, node: &NodeContext) -> Facts {
+        let (host, paths) = (&*self.inner.host, &*self.inner.paths);
+        let mut facts = inspect(host, node, paths, &self.inner.machine).await;
+        if let Order::Rollout(order) = &instruction.order {
+            facts.rollout = rollout::inspect(host, node, paths, order).await;
+        }
+        facts
+    }
+
     async fn carry_out(&self, instruction: Arc<Instruction>) -> Outcome {
         let mut done = Done::default();
         for round in 0..ROUNDS {
             let node = self.node();
-            let facts = inspect(
-                &*self.inner.host,
-                &node,
-                &self.inner.paths,
-                &self.inner.machine,
-            )
-            .await;
+            let facts = self.facts(&instruction, &node).await;
             let plan = match plan(&instruction, &node, &facts) {
                 Ok(plan) if plan.steps.is_empty() => return Outcome::Succeeded,
                 Ok(plan) => plan,

@@ -35,7 +35,7 @@ impl<H: Host> Operations<H> {
     }
 
     async fn take_up(&self, one: &PastOperation) {
-        let Some(order) = resumable(&one.kind) else {
+        let Some(order) = resumable(one) else {
             let ended = self.await_program(one).await;
             self.end(&one.id, interrupted(one, &ended)).await;
             return;
@@ -87,10 +87,12 @@ impl<H: Host> Operations<H> {
 ///
 /// Joins can't: their credentials were in memory only. An init must not: its right to run was checked when it was given (the
 /// grants of the other control planes), and has to be checked again by whoever gives it.
-fn resumable(kind: &str) -> Option<Order> {
+fn resumable(one: &PastOperation) -> Option<Order> {
+    let kept = one.order.clone().map(Order::Rollout);
     [Order::Prepare, Order::Clean]
         .into_iter()
-        .find(|order| order.kind() == kind)
+        .chain(kept)
+        .find(|order| order.kind() == one.kind)
 }
 
 fn interrupted(one: &PastOperation, ended: &str) -> Outcome {

@@ -3,18 +3,20 @@
 use std::sync::{Arc, Mutex};
 
 use hactl_agent::api::duties::{
-    Bootstrap, Enrolment, Kubeconfig, Membership, Observation, Operations, Sponsor,
+    Bootstrap, Enrolment, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
 };
 use hactl_agent::api::{Caller, Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
 use hactl_proto::finding::Finding;
-use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
+use hactl_proto::rollout::survey::NodeSurvey;
+use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
@@ -40,6 +42,7 @@ impl Stub {
             sponsor: self.clone(),
             enrolment: enrolment.unwrap_or_else(|| Arc::new(NoRegistrar)),
             kubeconfig: self.clone(),
+            rollouts: self.clone(),
         }
     }
 }
@@ -174,5 +177,32 @@ impl Enrolment for Unreached {
 
     async fn renew(&self, _: &Caller, _: &str) -> Result<String, Failure> {
         panic!("renew was reached")
+    }
+}
+
+#[tonic::async_trait]
+impl Rollouts for Stub {
+    async fn survey(&self, _: bool) -> Result<NodeSurvey, Failure> {
+        later()
+    }
+
+    async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {
+        Ok(None)
+    }
+
+    async fn keep(&self, _: RolloutRecord) -> Result<Option<RolloutRecord>, Failure> {
+        later()
+    }
+
+    async fn take_lease(&self, _: &str) -> Result<LeaseAnswer, Failure> {
+        later()
+    }
+
+    async fn renew_lease(&self, _: &str, _: Fence) -> Result<bool, Failure> {
+        later()
+    }
+
+    async fn release_lease(&self, _: &str, _: Fence) -> Result<(), Failure> {
+        later()
     }
 }

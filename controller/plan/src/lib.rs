@@ -6,4 +6,5 @@
 
 pub mod observed;
 pub mod overrule;
+pub mod rollout;
 pub mod spec;

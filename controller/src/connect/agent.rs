@@ -2,11 +2,13 @@
 
 use hactl_proto::Timestamp;
 use hactl_proto::finding::Finding;
-use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, ReportEvent};
+use hactl_proto::rollout::survey::NodeSurvey;
+use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{GrantRefusal, Override, StandingAnswer};
 use hactl_proto::status::NodeStatus;
@@ -15,11 +17,15 @@ use hactl_proto::wire::v1::credential_service_client::CredentialServiceClient;
 use hactl_proto::wire::v1::membership_service_client::MembershipServiceClient;
 use hactl_proto::wire::v1::node_service_client::NodeServiceClient;
 use hactl_proto::wire::v1::operation_service_client::OperationServiceClient;
+use hactl_proto::wire::v1::rollout_service_client::RolloutServiceClient;
 use hactl_proto::wire::{WireError, field, list, moment, optional, text, v1};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::error::CallError;
+
+/// The largest survey: a cluster of some thousand nodes.
+const SURVEY_BYTES: usize = 8 << 20;
 
 /// The agent of one node.
 #[derive(Debug, Clone)]
@@ -136,6 +142,79 @@ impl Agent {
             .await
             .map_err(self.refused("the kubeconfig"))?;
         Ok(Secret::new(answer.into_inner().kubeconfig))
+    }
+
+    /// What the node says of itself before an upgrade; of the cluster too where asked, at a control plane.
+    pub async fn survey(&self, cluster: bool) -> Result<NodeSurvey, CallError> {
+        let answer = RolloutServiceClient::new(self.channel.clone())
+            .max_decoding_message_size(SURVEY_BYTES)
+            .survey(v1::SurveyRequest { cluster })
+            .await
+            .map_err(self.refused("a survey"))?;
+        let survey = serde_json::from_str(&answer.into_inner().survey);
+        self.read(survey.map_err(|error| WireError::wrong("survey", error)))
+    }
+
+    /// The rollout that this control plane keeps.
+    pub async fn rollout(&self) -> Result<Option<RolloutRecord>, CallError> {
+        let answer = RolloutServiceClient::new(self.channel.clone())
+            .get_rollout(v1::GetRolloutRequest {})
+            .await
+            .map_err(self.refused("the rollout"))?;
+        self.read(optional("rollout", answer.into_inner().rollout))
+    }
+
+    /// Has this control plane keep a rollout; gives what it keeps instead where that is newer.
+    pub async fn keep_rollout(
+        &self,
+        record: RolloutRecord,
+    ) -> Result<Option<RolloutRecord>, CallError> {
+        let request = v1::PutRolloutRequest {
+            rollout: Some(record.into()),
+        };
+        let answer = RolloutServiceClient::new(self.channel.clone())
+            .put_rollout(request)
+            .await
+            .map_err(self.refused("the rollout kept"))?;
+        self.read(optional("kept", answer.into_inner().kept))
+    }
+
+    /// Takes the cluster's lease through this control plane.
+    pub async fn take_lease(&self, holder: &str) -> Result<LeaseAnswer, CallError> {
+        let request = v1::TakeLeaseRequest {
+            holder: holder.to_owned(),
+        };
+        let answer = RolloutServiceClient::new(self.channel.clone())
+            .take_lease(request)
+            .await
+            .map_err(self.refused("the lease"))?;
+        self.read(LeaseAnswer::try_from(answer.into_inner()))
+    }
+
+    /// Renews it; `false`: it is another's.
+    pub async fn renew_lease(&self, holder: &str, fence: Fence) -> Result<bool, CallError> {
+        let request = v1::RenewLeaseRequest {
+            holder: holder.to_owned(),
+            fence: fence.0,
+        };
+        let answer = RolloutServiceClient::new(self.channel.clone())
+            .renew_lease(request)
+            .await
+            .map_err(self.refused("the lease renewed"))?;
+        Ok(answer.into_inner().held)
+    }
+
+    /// Lets it go.
+    pub async fn release_lease(&self, holder: &str, fence: Fence) -> Result<(), CallError> {
+        let request = v1::ReleaseLeaseRequest {
+            holder: holder.to_owned(),
+            fence: fence.0,
+        };
+        RolloutServiceClient::new(self.channel.clone())
+            .release_lease(request)
+            .await
+            .map_err(self.refused("the lease released"))?;
+        Ok(())
     }
 
     /// Gives an instruction. Dropping the story does not end the operation.

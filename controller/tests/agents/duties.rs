@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use hactl_agent::api::duties::{
-    Bootstrap, Kubeconfig, Membership, Observation, Operations, Sponsor,
+    Bootstrap, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
 };
 use hactl_agent::api::{Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
@@ -13,13 +13,15 @@ use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
-use hactl_proto::instruction::{Instruction, OperationId};
+use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::{JournalEntry, JournalEvent};
 use hactl_proto::member::{MemberState, MemberView, Reach, ZoneCondition};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::survey::NodeSurvey;
+use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, InstanceId, MemberAnnouncement, Override, Standing,
@@ -53,6 +55,7 @@ impl Made {
             sponsor: self.clone(),
             enrolment: Arc::new(NoRegistrar),
             kubeconfig: self.clone(),
+            rollouts: self.clone(),
         }
     }
 
@@ -240,6 +243,33 @@ impl Sponsor for Made {
     }
 
     async fn complete(&self, _: NodeName, _: Outcome) -> Result<(), Failure> {
+        not_here()
+    }
+}
+
+#[tonic::async_trait]
+impl Rollouts for Made {
+    async fn survey(&self, _: bool) -> Result<NodeSurvey, Failure> {
+        not_here()
+    }
+
+    async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {
+        Ok(None)
+    }
+
+    async fn keep(&self, _: RolloutRecord) -> Result<Option<RolloutRecord>, Failure> {
+        not_here()
+    }
+
+    async fn take_lease(&self, _: &str) -> Result<LeaseAnswer, Failure> {
+        not_here()
+    }
+
+    async fn renew_lease(&self, _: &str, _: Fence) -> Result<bool, Failure> {
+        not_here()
+    }
+
+    async fn release_lease(&self, _: &str, _: Fence) -> Result<(), Failure> {
         not_here()
     }
 }

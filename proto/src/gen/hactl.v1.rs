@@ -1771,7 +1771,10 @@ pub struct Instruction {
     /// The number of the cluster's lease; absent before there is an API server.
     #[prost(uint64, optional, tag = "3")]
     pub fence: ::core::option::Option<u64>,
-    #[prost(oneof = "instruction::Order", tags = "4, 5, 6, 7, 8")]
+    #[prost(
+        oneof = "instruction::Order",
+        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"
+    )]
     pub order: ::core::option::Option<instruction::Order>,
 }
 /// Nested message and enum types in `Instruction`.
@@ -1782,6 +1785,54 @@ pub mod instruction {
     pub struct Init {}
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Clean {}
+    /// Brings packages and images of a version to this node; what runs is not touched.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Stage {
+        #[prost(string, tag = "1")]
+        pub target: ::prost::alloc::string::String,
+    }
+    /// Takes a snapshot of etcd on this node and verifies it.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct SnapshotEtcd {}
+    /// This node's load balancer lets go of a control plane, or takes it back.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Backend {
+        #[prost(string, tag = "1")]
+        pub node: ::prost::alloc::string::String,
+    }
+    /// This control plane cordons and drains a node through the API.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Drain {
+        #[prost(string, tag = "1")]
+        pub node: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "2")]
+        pub limit_seconds: u32,
+        /// Pods that nobody would make again may go too.
+        #[prost(bool, tag = "3")]
+        pub unmanaged: bool,
+        /// Pods with data on the node (emptyDir) may go too.
+        #[prost(bool, tag = "4")]
+        pub local_data: bool,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Uncordon {
+        #[prost(string, tag = "1")]
+        pub node: ::prost::alloc::string::String,
+    }
+    /// Upgrades this node.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Upgrade {
+        #[prost(string, tag = "1")]
+        pub target: ::prost::alloc::string::String,
+        /// It is the first control plane: `kubeadm upgrade apply`; the others run `kubeadm upgrade node`.
+        #[prost(bool, tag = "2")]
+        pub first: bool,
+        #[prost(enumeration = "super::UpgradePart", tag = "3")]
+        pub part: i32,
+        /// etcd stays at its version (`--etcd-upgrade=false`).
+        #[prost(bool, tag = "4")]
+        pub keep_etcd: bool,
+    }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Order {
         #[prost(message, tag = "4")]
@@ -1794,6 +1845,20 @@ pub mod instruction {
         JoinWorker(super::JoinCredentials),
         #[prost(message, tag = "8")]
         Clean(Clean),
+        #[prost(message, tag = "9")]
+        Stage(Stage),
+        #[prost(message, tag = "10")]
+        SnapshotEtcd(SnapshotEtcd),
+        #[prost(message, tag = "11")]
+        ReleaseBackend(Backend),
+        #[prost(message, tag = "12")]
+        ReturnBackend(Backend),
+        #[prost(message, tag = "13")]
+        Drain(Drain),
+        #[prost(message, tag = "14")]
+        Uncordon(Uncordon),
+        #[prost(message, tag = "15")]
+        Upgrade(Upgrade),
     }
 }
 /// What a join needs. Never written to disk or to a log.
@@ -1810,6 +1875,41 @@ pub struct JoinCredentials {
     /// Control planes only.
     #[prost(string, optional, tag = "4")]
     pub certificate_key: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum UpgradePart {
+    Unspecified = 0,
+    Whole = 1,
+    ControlPlane = 2,
+    Kubelet = 3,
+    Etcd = 4,
+}
+impl UpgradePart {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "UPGRADE_PART_UNSPECIFIED",
+            Self::Whole => "UPGRADE_PART_WHOLE",
+            Self::ControlPlane => "UPGRADE_PART_CONTROL_PLANE",
+            Self::Kubelet => "UPGRADE_PART_KUBELET",
+            Self::Etcd => "UPGRADE_PART_ETCD",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "UPGRADE_PART_UNSPECIFIED" => Some(Self::Unspecified),
+            "UPGRADE_PART_WHOLE" => Some(Self::Whole),
+            "UPGRADE_PART_CONTROL_PLANE" => Some(Self::ControlPlane),
+            "UPGRADE_PART_KUBELET" => Some(Self::Kubelet),
+            "UPGRADE_PART_ETCD" => Some(Self::Etcd),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod operation_service_client {
@@ -3732,6 +3832,811 @@ pub mod node_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "hactl.v1.NodeService";
     impl<T> tonic::server::NamedService for NodeServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SurveyRequest {
+    #[prost(bool, tag = "1")]
+    pub cluster: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SurveyResponse {
+    /// JSON of the contract's NodeSurvey. Fields that a reader does not know are skipped, those it misses are unknown.
+    #[prost(string, tag = "1")]
+    pub survey: ::prost::alloc::string::String,
+}
+/// A frozen plan, and what the operator wants of it. Numbers only grow; a revision is raised at each change of the wish.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RolloutRecord {
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+    #[prost(enumeration = "RolloutWish", tag = "3")]
+    pub wish: i32,
+    /// Who changed it last.
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// JSON of the plan, never changed under one number.
+    #[prost(string, tag = "6")]
+    pub plan: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRolloutRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRolloutResponse {
+    #[prost(message, optional, tag = "1")]
+    pub rollout: ::core::option::Option<RolloutRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutRolloutRequest {
+    #[prost(message, optional, tag = "1")]
+    pub rollout: ::core::option::Option<RolloutRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutRolloutResponse {
+    /// Absent: taken. Else what is kept instead.
+    #[prost(message, optional, tag = "1")]
+    pub kept: ::core::option::Option<RolloutRecord>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeLeaseRequest {
+    #[prost(string, tag = "1")]
+    pub holder: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeLeaseResponse {
+    #[prost(oneof = "take_lease_response::Answer", tags = "1, 2")]
+    pub answer: ::core::option::Option<take_lease_response::Answer>,
+}
+/// Nested message and enum types in `TakeLeaseResponse`.
+pub mod take_lease_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Held {
+        #[prost(string, tag = "1")]
+        pub by: ::prost::alloc::string::String,
+        #[prost(message, optional, tag = "2")]
+        pub renewed: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Answer {
+        #[prost(uint64, tag = "1")]
+        Fence(u64),
+        #[prost(message, tag = "2")]
+        Held(Held),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewLeaseRequest {
+    #[prost(string, tag = "1")]
+    pub holder: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub fence: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewLeaseResponse {
+    /// False: it is another's.
+    #[prost(bool, tag = "1")]
+    pub held: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseLeaseRequest {
+    #[prost(string, tag = "1")]
+    pub holder: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub fence: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseLeaseResponse {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RolloutWish {
+    Unspecified = 0,
+    Running = 1,
+    Paused = 2,
+    Aborted = 3,
+    Finished = 4,
+}
+impl RolloutWish {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROLLOUT_WISH_UNSPECIFIED",
+            Self::Running => "ROLLOUT_WISH_RUNNING",
+            Self::Paused => "ROLLOUT_WISH_PAUSED",
+            Self::Aborted => "ROLLOUT_WISH_ABORTED",
+            Self::Finished => "ROLLOUT_WISH_FINISHED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROLLOUT_WISH_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROLLOUT_WISH_RUNNING" => Some(Self::Running),
+            "ROLLOUT_WISH_PAUSED" => Some(Self::Paused),
+            "ROLLOUT_WISH_ABORTED" => Some(Self::Aborted),
+            "ROLLOUT_WISH_FINISHED" => Some(Self::Finished),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod rollout_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Rolling upgrades: what a node brings along, the frozen plan that control planes keep, and the lease that it is carried
+    /// out under. The steps themselves are orders of OperationService.
+    #[derive(Debug, Clone)]
+    pub struct RolloutServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RolloutServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RolloutServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RolloutServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// What an upgrade has to know of this node; of the cluster too where it is a control plane that serves and `cluster` is set.
+        pub async fn survey(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SurveyRequest>,
+        ) -> std::result::Result<tonic::Response<super::SurveyResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/Survey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "Survey"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The rollout that this control plane keeps, the newest it knows.
+        pub async fn get_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRolloutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/GetRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "GetRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps a rollout, durably before the answer. An older one than what is kept is refused, and what is kept is answered.
+        pub async fn put_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PutRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutRolloutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/PutRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "PutRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes the cluster's lease for a rollout, on behalf of the caller.
+        pub async fn take_lease(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TakeLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TakeLeaseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/TakeLease",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "TakeLease"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn renew_lease(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewLeaseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/RenewLease",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "RenewLease"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn release_lease(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseLeaseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/ReleaseLease",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "ReleaseLease"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod rollout_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RolloutServiceServer.
+    #[async_trait]
+    pub trait RolloutService: std::marker::Send + std::marker::Sync + 'static {
+        /// What an upgrade has to know of this node; of the cluster too where it is a control plane that serves and `cluster` is set.
+        async fn survey(
+            &self,
+            request: tonic::Request<super::SurveyRequest>,
+        ) -> std::result::Result<tonic::Response<super::SurveyResponse>, tonic::Status>;
+        /// The rollout that this control plane keeps, the newest it knows.
+        async fn get_rollout(
+            &self,
+            request: tonic::Request<super::GetRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRolloutResponse>,
+            tonic::Status,
+        >;
+        /// Keeps a rollout, durably before the answer. An older one than what is kept is refused, and what is kept is answered.
+        async fn put_rollout(
+            &self,
+            request: tonic::Request<super::PutRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutRolloutResponse>,
+            tonic::Status,
+        >;
+        /// Takes the cluster's lease for a rollout, on behalf of the caller.
+        async fn take_lease(
+            &self,
+            request: tonic::Request<super::TakeLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TakeLeaseResponse>,
+            tonic::Status,
+        >;
+        async fn renew_lease(
+            &self,
+            request: tonic::Request<super::RenewLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewLeaseResponse>,
+            tonic::Status,
+        >;
+        async fn release_lease(
+            &self,
+            request: tonic::Request<super::ReleaseLeaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseLeaseResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Rolling upgrades: what a node brings along, the frozen plan that control planes keep, and the lease that it is carried
+    /// out under. The steps themselves are orders of OperationService.
+    #[derive(Debug)]
+    pub struct RolloutServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RolloutServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RolloutServiceServer<T>
+    where
+        T: RolloutService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/hactl.v1.RolloutService/Survey" => {
+                    #[allow(non_camel_case_types)]
+                    struct SurveySvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::SurveyRequest>
+                    for SurveySvc<T> {
+                        type Response = super::SurveyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SurveyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::survey(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SurveySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/GetRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRolloutSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::GetRolloutRequest>
+                    for GetRolloutSvc<T> {
+                        type Response = super::GetRolloutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRolloutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::get_rollout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/PutRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutRolloutSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::PutRolloutRequest>
+                    for PutRolloutSvc<T> {
+                        type Response = super::PutRolloutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PutRolloutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::put_rollout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/TakeLease" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeLeaseSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::TakeLeaseRequest>
+                    for TakeLeaseSvc<T> {
+                        type Response = super::TakeLeaseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeLeaseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::take_lease(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TakeLeaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/RenewLease" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewLeaseSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::RenewLeaseRequest>
+                    for RenewLeaseSvc<T> {
+                        type Response = super::RenewLeaseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewLeaseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::renew_lease(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewLeaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/ReleaseLease" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseLeaseSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::UnaryService<super::ReleaseLeaseRequest>
+                    for ReleaseLeaseSvc<T> {
+                        type Response = super::ReleaseLeaseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseLeaseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::release_lease(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseLeaseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RolloutServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "hactl.v1.RolloutService";
+    impl<T> tonic::server::NamedService for RolloutServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -1,8 +1,9 @@
 //! Instructions over the wire: the one place where join credentials travel, under mTLS.
 
 use super::v1::instruction;
-use super::{WireError, field, v1};
+use super::{WireError, field, known, text, v1};
 use crate::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
+use crate::rollout::{Drain, RolloutOrder, Upgrade, UpgradePart};
 use crate::secret::Secret;
 
 impl From<Instruction> for v1::Instruction {
@@ -15,6 +16,7 @@ impl From<Instruction> for v1::Instruction {
             }
             Order::JoinWorker(credentials) => instruction::Order::JoinWorker(credentials.into()),
             Order::Clean => instruction::Order::Clean(instruction::Clean {}),
+            Order::Rollout(order) => order.into(),
         };
         Self {
             id: value.id.to_string(),
@@ -38,6 +40,7 @@ impl TryFrom<v1::Instruction> for Instruction {
                 Order::JoinWorker(field("join_worker", Some(credentials))?)
             }
             instruction::Order::Clean(_) => Order::Clean,
+            order => Order::Rollout(rollout(order)?),
         };
         Ok(Self {
             id: OperationId::new(value.id).map_err(|error| WireError::wrong("id", error))?,
@@ -46,6 +49,91 @@ impl TryFrom<v1::Instruction> for Instruction {
             order,
         })
     }
+}
+
+impl From<RolloutOrder> for instruction::Order {
+    fn from(order: RolloutOrder) -> Self {
+        match order {
+            RolloutOrder::Stage { target } => Self::Stage(instruction::Stage {
+                target: target.to_string(),
+            }),
+            RolloutOrder::SnapshotEtcd => Self::SnapshotEtcd(instruction::SnapshotEtcd {}),
+            RolloutOrder::ReleaseBackend { node } => {
+                Self::ReleaseBackend(instruction::Backend { node: node.into() })
+            }
+            RolloutOrder::ReturnBackend { node } => {
+                Self::ReturnBackend(instruction::Backend { node: node.into() })
+            }
+            RolloutOrder::Drain(drain) => Self::Drain(instruction::Drain {
+                node: drain.node.into(),
+                limit_seconds: drain.limit_seconds,
+                unmanaged: drain.unmanaged,
+                local_data: drain.local_data,
+            }),
+            RolloutOrder::Uncordon { node } => {
+                Self::Uncordon(instruction::Uncordon { node: node.into() })
+            }
+            RolloutOrder::Upgrade(upgrade) => Self::Upgrade(instruction::Upgrade {
+                target: upgrade.target.to_string(),
+                first: upgrade.first,
+                part: v1::UpgradePart::from(upgrade.part).into(),
+                keep_etcd: upgrade.keep_etcd,
+            }),
+        }
+    }
+}
+
+/// Reads the orders of a rolling upgrade.
+fn rollout(order: instruction::Order) -> Result<RolloutOrder, WireError> {
+    Ok(match order {
+        instruction::Order::Stage(stage) => RolloutOrder::Stage {
+            target: text("stage.target", &stage.target)?,
+        },
+        instruction::Order::SnapshotEtcd(_) => RolloutOrder::SnapshotEtcd,
+        instruction::Order::ReleaseBackend(backend) => RolloutOrder::ReleaseBackend {
+            node: text("release_backend.node", &backend.node)?,
+        },
+        instruction::Order::ReturnBackend(backend) => RolloutOrder::ReturnBackend {
+            node: text("return_backend.node", &backend.node)?,
+        },
+        instruction::Order::Drain(drain) => RolloutOrder::Drain(Drain {
+            node: text("drain.node", &drain.node)?,
+            limit_seconds: drain.limit_seconds,
+            unmanaged: drain.unmanaged,
+            local_data: drain.local_data,
+        }),
+        instruction::Order::Uncordon(uncordon) => RolloutOrder::Uncordon {
+            node: text("uncordon.node", &uncordon.node)?,
+        },
+        instruction::Order::Upgrade(upgrade) => RolloutOrder::Upgrade(Upgrade {
+            target: text("upgrade.target", &upgrade.target)?,
+            first: upgrade.first,
+            part: part("upgrade.part", upgrade.part)?,
+            keep_etcd: upgrade.keep_etcd,
+        }),
+        _ => return Err(WireError::wrong("order", "it is not known here")),
+    })
+}
+
+impl From<UpgradePart> for v1::UpgradePart {
+    fn from(part: UpgradePart) -> Self {
+        match part {
+            UpgradePart::Whole => Self::Whole,
+            UpgradePart::ControlPlane => Self::ControlPlane,
+            UpgradePart::Kubelet => Self::Kubelet,
+            UpgradePart::Etcd => Self::Etcd,
+        }
+    }
+}
+
+fn part(name: &str, value: i32) -> Result<UpgradePart, WireError> {
+    Ok(match known(name, value)? {
+        v1::UpgradePart::Unspecified => return Err(WireError::absent(name)),
+        v1::UpgradePart::Whole => UpgradePart::Whole,
+        v1::UpgradePart::ControlPlane => UpgradePart::ControlPlane,
+        v1::UpgradePart::Kubelet => UpgradePart::Kubelet,
+        v1::UpgradePart::Etcd => UpgradePart::Etcd,
+    })
 }
 
 impl From<JoinCredentials> for v1::JoinCredentials {

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod refused;
+mod rollout;
 mod survive;
 mod values;

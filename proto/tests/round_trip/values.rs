@@ -18,6 +18,8 @@ use hactl_proto::status::{InstalledVersions, NodeStatus};
 use hactl_proto::version::KubernetesVersion;
 use proptest::prelude::*;
 
+use crate::rollout::rollout_order;
+
 pub(crate) fn words() -> impl Strategy<Value = String> {
     "\\PC{0,12}"
 }
@@ -280,6 +282,7 @@ pub(crate) fn instruction() -> impl Strategy<Value = Instruction> {
         credentials().prop_map(Order::JoinControlPlane),
         credentials().prop_map(Order::JoinWorker),
         Just(Order::Clean),
+        rollout_order().prop_map(Order::Rollout),
     ];
     (id(), any::<u64>(), any::<Option<u64>>(), order).prop_map(|(id, generation, fence, order)| {
         Instruction {

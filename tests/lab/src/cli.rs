@@ -96,6 +96,8 @@ pub(crate) enum Verb {
     ByHand,
     /// First boots with hactl, a power loss, killed agents: what CI runs
     Check(Up),
+    /// A rolling upgrade of real nodes, and what may go wrong in it
+    CheckUpgrade(CheckUpgrade),
     /// hactl and the same by hand, measured in one run
     Bench(Up),
     /// Watch a cluster that nothing is done to: what its agents cost, and every alarm that they raise
@@ -154,6 +156,16 @@ pub(crate) struct Up {
     pub(crate) no_wait: bool,
 }
 
+/// Options of `check-upgrade`.
+#[derive(clap::Args)]
+pub(crate) struct CheckUpgrade {
+    #[command(flatten)]
+    pub(crate) up: Up,
+    /// The version to upgrade to
+    #[arg(long, default_value = "v1.20.3")]
+    pub(crate) to: Version,
+}
+
 /// Options of `client`.
 #[derive(clap::Args)]
 pub(crate) struct Client {
@@ -172,6 +184,12 @@ pub(crate) struct Client {
     /// One request may take so many milliseconds
     #[arg(long, default_value_t = 5000)]
     pub(crate) limit: u64,
+    /// Read and write a ConfigMap with the rights of this kubeconfig, instead of asking for a path
+    #[arg(long)]
+    pub(crate) admin: Option<PathBuf>,
+    /// End as soon as this file is there
+    #[arg(long)]
+    pub(crate) until: Option<PathBuf>,
     /// Print one line of JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,10 +15,14 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::cli;
+use crate::identity::Identity;
 use crate::lab::{ENDPOINT_ADDRESS, ENDPOINT_PORT, Lab};
 use crate::switch::Switch;
 use crate::tally::{Request, Tally};
 use crate::trust_anyone::TrustAnyone;
+
+/// What a client with rights reads and writes.
+const WRITTEN: &str = "/api/v1/namespaces/default/configmaps/hactl-lab-client";
 
 /// What one connection needs to know.
 struct Knock {
@@ -26,6 +30,8 @@ struct Knock {
     config: Arc<ClientConfig>,
     path: String,
     limit: Duration,
+    /// Every other request writes, with the administrator's rights.
+    writes: bool,
 }
 
 /// Knocks from the operator's machine for as long as asked, and prints what came of it.
@@ -43,7 +49,11 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
         address: address
             .parse()
             .with_context(|| format!("{address:?} is no address with a port"))?,
-        config: TrustAnyone::config()?,
+        config: match &options.admin {
+            Some(kubeconfig) => TrustAnyone::with_identity(&Identity::read(kubeconfig)?)?,
+            None => TrustAnyone::config()?,
+        },
+        writes: options.admin.is_some(),
         path: options.path.clone(),
         limit: Duration::from_millis(options.limit),
     });
@@ -52,11 +62,14 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
     let (send, receive) = mpsc::channel();
     let start = Instant::now();
     for number in 0..count {
+        if options.until.as_ref().is_some_and(|until| until.exists()) {
+            break;
+        }
         thread::sleep((start + every * number).saturating_duration_since(Instant::now()));
         let (knock, send) = (Arc::clone(&knock), send.clone());
         let begin = start.elapsed();
         thread::spawn(move || {
-            let failure = knock.once().err().map(|error| knock.said(&error));
+            let failure = knock.once(number).err().map(|error| knock.said(&error));
             send.send(Request {
                 begin,
                 end: start.elapsed(),
@@ -95,8 +108,22 @@ impl Knock {
         format!("no answer within {} ms", self.limit.as_millis())
     }
 
+    /// A read, or every other time, where it may, a write.
+    fn request(&self, number: u32) -> String {
+        let head = "HTTP/1.1\r\nHost: hactl-lab\r\nConnection: close\r\n";
+        if self.writes && number % 2 == 1 {
+            let body = format!("{{\"data\":{{\"number\":\"{number}\"}}}}");
+            return format!(
+                "PATCH {WRITTEN} {head}Content-Type: application/merge-patch+json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+        let path = if self.writes { WRITTEN } else { &self.path };
+        format!("GET {path} {head}\r\n")
+    }
+
     /// One request on a connection of its own; anything but a 200 in time is a failure.
-    fn once(&self) -> Result<()> {
+    fn once(&self, number: u32) -> Result<()> {
         let start = Instant::now();
         let left = || {
             let left = self.limit.saturating_sub(start.elapsed());
@@ -113,10 +140,7 @@ impl Knock {
         let mut tls = StreamOwned::new(connection, stream);
         tls.sock.set_read_timeout(Some(left()?))?;
         tls.sock.set_write_timeout(Some(left()?))?;
-        let request = format!(
-            "GET {} HTTP/1.1\r\nHost: hactl-lab\r\nConnection: close\r\n\r\n",
-            self.path
-        );
+        let request = self.request(number);
         tls.write_all(request.as_bytes())
             .context("failed to send")?;
         let mut answer = Vec::new();

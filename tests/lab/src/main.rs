@@ -10,6 +10,7 @@ mod by_hand_config;
 mod cache;
 mod cgroup;
 mod check;
+mod check_upgrade;
 mod cli;
 mod client;
 mod cluster;
@@ -17,6 +18,7 @@ mod component;
 mod disk;
 mod gossip;
 mod host;
+mod identity;
 mod image;
 mod images;
 mod kubernetes;
@@ -48,7 +50,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cache::Cache;
-use crate::cli::{Cli, Up, Verb};
+use crate::cli::{CheckUpgrade, Cli, Up, Verb};
 use crate::disk::Shared;
 use crate::kubernetes::Kubernetes;
 use crate::lab::{Lab, Place, Role};
@@ -75,6 +77,7 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Up(options) => up(&cache, place, &options).map(|_| ()),
         Verb::Check(options) => check(&cache, &place, options),
+        Verb::CheckUpgrade(options) => check_upgrade(&cache, &place, options),
         Verb::Bench(options) => bench(&cache, &place, options),
         Verb::Down => power::clear(&place),
         Verb::Version { version } => upgrade::provide(&cache, place, version),
@@ -171,6 +174,41 @@ fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
     power::clear(place)
 }
 
+/// A whole upgrade under a client, with killed controllers and a killed agent; then one in which machines go away.
+fn check_upgrade(cache: &Cache, place: &Place, options: CheckUpgrade) -> Result<()> {
+    let CheckUpgrade { up: options, to } = options;
+    let mut cases = check::Cases::default();
+    let again = |lab: &Lab, node: &str| power::on(cache, lab, &[node.to_owned()]);
+    let ready = || -> Result<Lab> {
+        let (lab, _) = up(cache, place.clone(), &options)?;
+        upgrade::provide(cache, place.clone(), to)?;
+        check_upgrade::refresh(&lab)?;
+        Ok(lab)
+    };
+    let lab = cases.case("a cluster to upgrade", ready)?;
+    cases.case(
+        "an older target, one that is nowhere, one two minors ahead are refused",
+        || check_upgrade::impossible_targets(&lab),
+    )?;
+    cases.case(
+        "a budget that allows no disruption is refused with its owner and pod",
+        || check_upgrade::budget(&lab, to),
+    )?;
+    cases.case("a control plane without power is refused", || {
+        check_upgrade::powered_off_before(&lab, to, |node| again(&lab, node))
+    })?;
+    cases.case(
+        "no request fails while controller and agent are killed in an upgrade of all nodes",
+        || check_upgrade::whole(&lab, to),
+    )?;
+    let lab = cases.case("another cluster to upgrade", ready)?;
+    cases.case(
+        "a control plane without power and a node cut off for a minute are waited for",
+        || check_upgrade::machines_go_away(&lab, to, |node| again(&lab, node)),
+    )?;
+    power::clear(place)
+}
+
 fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
     let set_cables = |nodes: &[String], plugged| {
         nodes
@@ -178,7 +216,12 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
             .try_for_each(|node| Switch::of(lab.place()).set_cable(&lab.node(node)?.name, plugged))
     };
     match verb {
-        Verb::Up(_) | Verb::Check(_) | Verb::Bench(_) | Verb::Down | Verb::Version { .. } => Ok(()),
+        Verb::Up(_)
+        | Verb::Check(_)
+        | Verb::CheckUpgrade(_)
+        | Verb::Bench(_)
+        | Verb::Down
+        | Verb::Version { .. } => Ok(()),
         Verb::BootNode { node } => machine::become_node(cache, lab, lab.node(&node)?),
         Verb::Status => {
             status::show(cache, lab);

@@ -9,6 +9,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::identity::Identity;
+
 /// Believes every certificate.
 #[derive(Debug)]
 pub(crate) struct TrustAnyone {
@@ -25,6 +27,20 @@ impl TrustAnyone {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Self { provider }));
         Ok(Arc::new(config.with_no_client_auth()))
+    }
+
+    /// The same, with a client's certificate to show.
+    pub(crate) fn with_identity(identity: &Identity) -> Result<Arc<ClientConfig>> {
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let config = config
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Self { provider }));
+        Ok(Arc::new(config.with_client_auth_cert(
+            identity.certificates.clone(),
+            identity.key.clone_key(),
+        )?))
     }
 }
 

@@ -3,6 +3,7 @@
 use hactl_node_plan::etcd::guard::{GuardFacts, read_marker, reasons_to_hold};
 use hactl_node_plan::facts::Known;
 use hactl_node_plan::kubeadm::layout;
+use hactl_node_plan::rollout::images::of_manifest;
 use hactl_proto::name::NodeName;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -23,6 +24,16 @@ impl State {
             return;
         };
         machine.tree.power_cycle(lose);
+        for (program, version) in [
+            ("kubeadm", &mut machine.version),
+            ("kubelet", &mut machine.kubelet),
+            ("kubectl", &mut machine.kubectl),
+        ] {
+            let installed = machine.tree.text(format!("/usr/bin/{program}"));
+            if !installed.is_empty() {
+                *version = installed;
+            }
+        }
         machine.units.clear();
         machine.started = None;
         machine.powered = true;
@@ -31,6 +42,7 @@ impl State {
             service.active = service.enabled && (name != "kubelet" || configured);
         }
         if machine.runs("kubelet") {
+            machine.kubelet_running.clone_from(&machine.kubelet);
             guard(machine);
         }
         self.settle();
@@ -44,6 +56,7 @@ impl State {
                 self.start_pods(name);
                 self.start_etcd(name);
                 self.restart_etcd(name);
+                self.run_pods(name);
                 self.register(name);
             }
         }
@@ -59,6 +72,27 @@ impl State {
             machine.started = None;
         } else if machine.started.is_none() {
             machine.started = Some(Instant::now());
+        }
+    }
+
+    /// A kubelet that runs runs what the manifests say.
+    fn run_pods(&mut self, name: &NodeName) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if machine.started.is_none() {
+            if !machine.powered || !machine.tree.exists(layout::MANIFESTS) {
+                machine.pods.clear();
+            }
+            return;
+        }
+        for file in layout::STATIC_PODS {
+            let component = file.trim_end_matches(".yaml");
+            let text = machine.tree.text(format!("{}/{file}", layout::MANIFESTS));
+            match of_manifest(&text, component) {
+                Some(tag) => machine.pods.insert(component.to_owned(), tag),
+                None => machine.pods.remove(component),
+            };
         }
     }
 
@@ -148,14 +182,19 @@ impl State {
                 "addresses": [{ "type": "InternalIP", "address": machine.address.to_string() }],
                 "nodeInfo": {
                     "machineID": machine_id(name.as_str()),
-                    "kubeletVersion": machine.version,
+                    "kubeletVersion": machine.kubelet_running,
                 },
             },
         });
-        if let Some(cluster) = self.clusters.get_mut(&reached)
-            && !cluster.objects.contains_key(&key)
-        {
-            cluster.put(key, node);
+        let Some(cluster) = self.clusters.get_mut(&reached) else {
+            return;
+        };
+        match cluster.objects.get_mut(&key) {
+            None => cluster.put(key, node),
+            Some(known) => {
+                known["status"]["nodeInfo"]["kubeletVersion"] =
+                    node["status"]["nodeInfo"]["kubeletVersion"].clone();
+            }
         }
     }
 }

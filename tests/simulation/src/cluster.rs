@@ -16,6 +16,8 @@ pub struct Cluster {
     pub ca_pin: String,
     /// Members in the order of their joining.
     pub members: Vec<Member>,
+    /// Who leads; the first member where that one is gone.
+    pub leader: u64,
     /// Objects by `kind/namespace/name`; cluster-wide ones have an empty namespace.
     pub objects: BTreeMap<String, Value>,
     revision: u64,
@@ -37,6 +39,7 @@ pub struct Member {
 impl Cluster {
     pub(crate) fn new(id: u64, ca: String, ca_pin: String, first: Member) -> Self {
         Self {
+            leader: first.id,
             id,
             ca,
             ca_pin,
@@ -72,6 +75,12 @@ impl Cluster {
             let name = key.strip_prefix(&prefix)?;
             Some((name, object))
         })
+    }
+
+    /// The leader's id.
+    pub(crate) fn leading(&self) -> Option<u64> {
+        let found = self.members.iter().find(|member| member.id == self.leader);
+        found.or(self.members.first()).map(|member| member.id)
     }
 
     /// The member of a machine.

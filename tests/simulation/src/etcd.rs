@@ -35,7 +35,7 @@ impl State {
             EtcdRequest::Status => Ok(EtcdAnswer::Status(MemberStatus {
                 member: MemberId(member),
                 version: "3.5.30".to_owned(),
-                leader: quorum.then(|| MemberId(cluster.members[0].id)),
+                leader: cluster.leading().filter(|_| quorum).map(MemberId),
                 errors: Vec::new(),
                 learner,
             })),
@@ -43,7 +43,13 @@ impl State {
             EtcdRequest::Alarms => Ok(EtcdAnswer::Alarms(Vec::new())),
             _ if !quorum => Err(refuse("etcdserver: request timed out")),
             EtcdRequest::Members => Ok(EtcdAnswer::Members(list(cluster, member))),
-            EtcdRequest::Health | EtcdRequest::MoveLeader(_) => Ok(EtcdAnswer::Done),
+            EtcdRequest::Health => Ok(EtcdAnswer::Done),
+            EtcdRequest::MoveLeader(MemberId(heir)) => {
+                if let Some(cluster) = self.clusters.get_mut(&id) {
+                    cluster.leader = heir;
+                }
+                Ok(EtcdAnswer::Done)
+            }
             EtcdRequest::Remove(gone) => {
                 let Some(cluster) = self.clusters.get_mut(&id) else {
                     return Err(refuse("connection refused"));

@@ -274,7 +274,30 @@ impl Host for SimulatedHost {
     }
 
     async fn ask(&self, question: &Question) -> Result<Answer, HostError> {
+        if let Question::Converse { line, .. } = question {
+            return self
+                .act(&format!("saying {line}"), |state| {
+                    state.converse(&self.name, line)
+                })
+                .await;
+        }
         self.look(|state| state.answer(&self.name, question)).await
+    }
+
+    async fn etcd_snapshot(&self, to: &Path) -> Result<u64, HostError> {
+        self.act("taking a snapshot", |state| {
+            if state.member_running(state.machine(&self.name)).is_none() {
+                return Err(HostError::Ask {
+                    what: "etcd for a snapshot".to_owned(),
+                    reason: "connection refused".to_owned(),
+                });
+            }
+            if let Some(machine) = state.machines.get_mut(&self.name) {
+                machine.tree.write_durably(to, "a snapshot");
+            }
+            Ok(10)
+        })
+        .await
     }
 
     async fn stamp(&self, path: &Path) -> Result<Option<Stamp>, HostError> {

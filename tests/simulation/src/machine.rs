@@ -1,6 +1,6 @@
 //! One machine: its disk, its services, its transient units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use hactl_node_plan::command::Output;
@@ -42,6 +42,20 @@ pub struct Machine {
     pub crash: Crash,
     /// The kubeadm that is installed.
     pub version: String,
+    /// The kubelet and the kubectl that are installed.
+    pub kubelet: String,
+    /// The kubectl that is installed.
+    pub kubectl: String,
+    /// Versions that the machine's repository offers, all packages of each.
+    pub offered: Vec<String>,
+    /// Images that its registry has not.
+    pub missing_images: Vec<String>,
+    /// The kubelet that runs: a restart makes it the installed one.
+    pub(crate) kubelet_running: String,
+    /// Tags of the static pods that run, by component.
+    pub pods: BTreeMap<String, String>,
+    /// Control planes that its HAProxy was told to let go of.
+    pub released: BTreeSet<String>,
     /// Counts the agent's lives: a task of an earlier one does nothing any more.
     pub(crate) life: u64,
     pub(crate) units: BTreeMap<String, Unit>,
@@ -56,6 +70,13 @@ impl Machine {
         let mut tree = Tree::default();
         tree.write_durably("/etc/machine-id", format!("{}\n", machine_id(name)));
         tree.write_durably("/etc/hostname", format!("{name}\n"));
+        tree.write_durably(
+            "/var/lib/dpkg/status",
+            "Package: kubeadm\nStatus: hold ok installed\nVersion: 0\n",
+        );
+        for program in ["kubeadm", "kubelet", "kubectl"] {
+            tree.write_durably(format!("/usr/bin/{program}"), version);
+        }
         let installed = |enabled, active| Service { enabled, active };
         let services = [
             ("containerd", installed(true, true)),
@@ -71,6 +92,13 @@ impl Machine {
             services: services.map(|(name, one)| (name.to_owned(), one)).into(),
             crash: Crash::default(),
             version: version.to_owned(),
+            kubelet: version.to_owned(),
+            kubectl: version.to_owned(),
+            offered: vec![version.to_owned()],
+            missing_images: Vec::new(),
+            kubelet_running: version.to_owned(),
+            pods: BTreeMap::new(),
+            released: BTreeSet::new(),
             life: 0,
             units: BTreeMap::new(),
             etcd: None,

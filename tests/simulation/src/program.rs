@@ -2,6 +2,7 @@
 
 mod kubeadm;
 mod kubectl;
+mod packages;
 mod small;
 mod systemctl;
 
@@ -59,6 +60,8 @@ pub(crate) fn lasts(command: &Command) -> f64 {
         ("kubeadm", ["init", ..]) => 8.0,
         ("kubeadm", ["join", ..]) => 9.0,
         ("kubeadm", ["reset", ..]) => 3.0,
+        ("kubeadm", ["upgrade", ..]) => 60.0,
+        ("apt-get", _) => 5.0,
         ("kubeadm" | "kubectl", _) => 0.1,
         _ => 0.02,
     }
@@ -83,6 +86,8 @@ impl<'a> Run<'a> {
         }
         let output = match command.program.as_str() {
             "kubeadm" => self.kubeadm(command)?,
+            staged if staged.ends_with("/kubeadm") => self.staged_kubeadm(command),
+            "apt-cache" | "apt-get" | "apt-mark" | "dpkg-deb" | "ctr" => self.packages(command)?,
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
             "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" => {

@@ -14,11 +14,49 @@ impl State {
         match question {
             Question::Get { url, .. } => self.get(from, url),
             Question::Connect { to } => self.connect(from, *to),
-            Question::ConnectUnix { .. } => Ok(Answer {
+            // `State::converse` answers it before.
+            Question::ConnectUnix { .. } | Question::Converse { .. } => Ok(Answer {
                 status: 0,
                 body: Vec::new(),
             }),
         }
+    }
+
+    /// HAProxy's admin socket.
+    pub(crate) fn converse(&mut self, from: &NodeName, line: &str) -> Result<Answer, HostError> {
+        let names: Vec<String> = self.machines.keys().map(ToString::to_string).collect();
+        let Some(machine) = self
+            .machines
+            .get_mut(from)
+            .filter(|one| one.runs("haproxy"))
+        else {
+            return Err(HostError::Ask {
+                what: "/run/haproxy/admin.sock".to_owned(),
+                reason: "no such file or directory".to_owned(),
+            });
+        };
+        let mut body = String::new();
+        if let Some(rest) = line.strip_prefix("set server api-servers/") {
+            match rest.split_once(" state ") {
+                Some((name, "drain")) => drop(machine.released.insert(name.to_owned())),
+                Some((name, "ready")) => drop(machine.released.remove(name)),
+                _ => "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n"
+                    .clone_into(&mut body),
+            }
+        } else {
+            for name in names {
+                let state = if machine.released.contains(&name) {
+                    8
+                } else {
+                    0
+                };
+                body = format!("{body}4 api-servers 1 {name} 10.0.0.1 2 {state} 1 1\n");
+            }
+        }
+        Ok(Answer {
+            status: 0,
+            body: body.into_bytes(),
+        })
     }
 
     fn get(&self, from: &NodeName, url: &str) -> Result<Answer, HostError> {
@@ -44,7 +82,21 @@ impl State {
         }
         let plain = url.replace("http://", "https://");
         let host = host_of(&plain).ok_or_else(refused)?;
-        self.reached(from, &host).map(|_| ok()).ok_or_else(refused)
+        let answer = self
+            .reached(from, &host)
+            .map(|_| ok())
+            .ok_or_else(refused)?;
+        if !url.ends_with("/version") {
+            return Ok(answer);
+        }
+        let asked = host.parse().ok().and_then(|ip| self.route(machine, ip));
+        let tag = asked.and_then(|machine| machine.pods.get("kube-apiserver"));
+        Ok(Answer {
+            status: 200,
+            body: serde_json::json!({ "gitVersion": tag })
+                .to_string()
+                .into_bytes(),
+        })
     }
 
     fn connect(&self, from: &NodeName, to: SocketAddr) -> Result<Answer, HostError> {

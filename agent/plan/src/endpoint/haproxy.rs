@@ -1,7 +1,9 @@
 //! HAProxy's configuration, for 2.2 and newer (`http-check connect`, HAProxy 2.2 release notes).
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use hactl_proto::name::NodeName;
 use hactl_proto::spec::API_SERVER_PORT;
 
 use super::{HEALTH_PORT, KUBERNETES_CA, Verification};
@@ -83,4 +85,49 @@ backend api-servers
         let _ = writeln!(text, "    server {} {address}:{API_SERVER_PORT}", node.name);
     }
     text
+}
+
+/// The line for the admin socket that makes this HAProxy let go of a control plane, or take it back (management guide, 9.3).
+pub fn set_server(node: &NodeName, release: bool) -> String {
+    let state = if release { "drain" } else { "ready" };
+    format!("set server api-servers/{node} state {state}")
+}
+
+/// Of `show servers state api-servers`, the servers whose administrative state says "drain" by command (`srv_admin_state`, the
+/// seventh column, has bit 0x08; management guide, 9.3).
+pub fn released(text: &str) -> BTreeSet<NodeName> {
+    const FORCED_DRAIN: u32 = 0x08;
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let admin: u32 = columns.get(6)?.parse().ok()?;
+            (admin & FORCED_DRAIN != 0).then(|| NodeName::new(*columns.get(3)?).ok())?
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// HAProxy 2.6.12, cp2 drained by command.
+    const STATES: &str = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight\n\
+        4 api-servers 1 cp1 10.99.0.11 2 0 1 1 8 15 3 4 6 0 0 0 - 6443 - 0 0 - - 0\n\
+        4 api-servers 2 cp2 10.99.0.12 2 8 0 1 8 15 3 4 6 0 0 0 - 6443 - 0 0 - - 0\n";
+
+    #[test]
+    fn a_drained_server_is_told_from_one_that_is_ready() {
+        let cp2 = NodeName::new("cp2").unwrap();
+        assert_eq!(released(STATES), BTreeSet::from([cp2.clone()]));
+        assert!(released("").is_empty() && released("Can't find backend.\n\n").is_empty());
+        assert_eq!(
+            set_server(&cp2, true),
+            "set server api-servers/cp2 state drain"
+        );
+        assert_eq!(
+            set_server(&cp2, false),
+            "set server api-servers/cp2 state ready"
+        );
+    }
 }

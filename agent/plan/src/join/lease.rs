@@ -201,6 +201,19 @@ fn taken(holder: &Holder, fence: Fence, now: Timestamp, resource_version: String
     }
 }
 
+/// A lease that nobody has made yet.
+pub(crate) fn create(lease: &Lease, fence: Fence) -> Take {
+    Take::Create {
+        object: object(lease),
+        fence,
+    }
+}
+
+/// The object to write.
+pub(crate) fn object_of(lease: &Lease) -> String {
+    object(lease)
+}
+
 /// The object to write. Without a resourceVersion it is a new one.
 fn object(lease: &Lease) -> String {
     let mut metadata = json!({ "name": NAME, "namespace": NAMESPACE });

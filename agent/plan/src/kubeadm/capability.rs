@@ -108,6 +108,11 @@ impl Kubeadm {
         self.minor >= 29
     }
 
+    /// How many minors a kubelet may be older than the API server (policy of 1.28).
+    pub const fn kubelet_skew(self) -> u16 {
+        if self.minor >= 28 { 3 } else { 2 }
+    }
+
     /// The name of the `kubelet-finalize` phase's part that makes the kubelet's certificate rotate.
     pub const fn rotation_phase(self) -> &'static str {
         if self.minor <= 30 {

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use hactl_proto::version::KubernetesVersion;
+
 use super::capability::Kubeadm;
 use super::layout;
 use crate::command::Command;
@@ -14,6 +16,8 @@ const PREFLIGHT_LIMIT: Duration = Duration::from_mins(30);
 const JOIN_LIMIT: Duration = Duration::from_mins(15);
 /// `reset` tries for 5 minutes to reach a cluster that is gone (tried on 1.20.2).
 const RESET_LIMIT: Duration = Duration::from_mins(7);
+/// Four components, each awaited five minutes for its hash and five to run, and back again (kubeadm reference, 4.5).
+const UPGRADE_LIMIT: Duration = Duration::from_mins(50);
 /// Phases that only talk to the API server.
 const PHASE_LIMIT: Duration = Duration::from_mins(5);
 
@@ -118,6 +122,37 @@ pub fn reset(kubeadm: Kubeadm) -> Command {
     };
     let socket = format!("--cri-socket={}", kubeadm.cri_socket());
     Command::new("kubeadm", ["reset", "--force", skipped, &socket]).limit(RESET_LIMIT)
+}
+
+/// `kubeadm upgrade apply`, on the first control plane alone.
+pub fn upgrade_apply(target: &KubernetesVersion, keep_etcd: bool, ignored: &[String]) -> Command {
+    let words = [
+        "upgrade".to_owned(),
+        "apply".to_owned(),
+        target.to_string(),
+        "--yes".to_owned(),
+    ];
+    upgrade(words, keep_etcd, ignored)
+}
+
+/// `kubeadm upgrade node`, on every other node.
+pub fn upgrade_node(keep_etcd: bool, ignored: &[String]) -> Command {
+    upgrade(
+        ["upgrade".to_owned(), "node".to_owned()],
+        keep_etcd,
+        ignored,
+    )
+}
+
+fn upgrade(
+    words: impl IntoIterator<Item = String>,
+    keep_etcd: bool,
+    ignored: &[String],
+) -> Command {
+    let etcd = keep_etcd.then(|| "--etcd-upgrade=false".to_owned());
+    let ignored =
+        (!ignored.is_empty()).then(|| format!("--ignore-preflight-errors={}", ignored.join(",")));
+    Command::new("kubeadm", words.into_iter().chain(etcd).chain(ignored)).limit(UPGRADE_LIMIT)
 }
 
 /// Mints a bootstrap token and prints it on standard output. Never as a transient unit: systemd's journal would keep it.

@@ -28,6 +28,14 @@ impl Kubectl {
         }
     }
 
+    /// As administrator, through the endpoint: for a control plane whose own API server is away.
+    pub const fn admin_at_endpoint() -> Self {
+        Self {
+            kubeconfig: layout::ADMIN_CONF,
+            server: None,
+        }
+    }
+
     /// As this node's kubelet: it may read and label its own Node.
     pub const fn kubelet() -> Self {
         Self {
@@ -84,6 +92,61 @@ impl Kubectl {
     pub fn label_node(&self, name: &NodeName, label: &str, value: &str) -> Command {
         let pair = format!("{label}={value}");
         self.command(["label", "node", name.as_str(), &pair, "--overwrite"])
+    }
+
+    /// All Nodes, as JSON.
+    pub fn nodes(&self) -> Command {
+        self.command(["get", "nodes", "-o", "json"])
+    }
+
+    /// All pods that run on a Node, or all of the cluster, as JSON.
+    pub fn pods(&self, node: Option<&NodeName>) -> Command {
+        let selector = node.map(|node| format!("--field-selector=spec.nodeName={node}"));
+        let words = ["get", "pods", "--all-namespaces", "-o", "json"];
+        self.command(words.into_iter().chain(selector.as_deref()))
+    }
+
+    /// All disruption budgets, as JSON.
+    pub fn budgets(&self) -> Command {
+        self.command([
+            "get",
+            "poddisruptionbudgets",
+            "--all-namespaces",
+            "-o",
+            "json",
+        ])
+    }
+
+    /// What the API server counts, in the format of Prometheus.
+    pub fn metrics(&self) -> Command {
+        self.command(["get", "--raw=/metrics"])
+    }
+
+    /// Changes a Node in one write.
+    pub fn patch_node(&self, name: &NodeName, patch: &str) -> Command {
+        self.command(["patch", "node", name.as_str(), "--type=merge", "-p", patch])
+    }
+
+    /// Evicts the pods of a Node that is cordoned already, through the eviction API; ends after `seconds` with a failure where
+    /// some are left. Static pods and those of daemon sets stay.
+    pub fn drain(
+        &self,
+        name: &NodeName,
+        seconds: u32,
+        unmanaged: bool,
+        local_data: bool,
+    ) -> Command {
+        let limit = format!("--timeout={seconds}s");
+        let mut words = vec!["drain", name.as_str(), "--ignore-daemonsets", &limit];
+        if unmanaged {
+            words.push("--force");
+        }
+        if local_data {
+            // Called so since 1.20.
+            words.push("--delete-emptydir-data");
+        }
+        self.command(words)
+            .limit(std::time::Duration::from_secs(u64::from(seconds) + 60))
     }
 
     /// Applies a manifest.

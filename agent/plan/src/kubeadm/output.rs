@@ -30,6 +30,14 @@ pub struct NodeObject {
     pub message: String,
     /// Its internal addresses.
     pub addresses: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it is cordoned.
+    pub unschedulable: bool,
+    /// `status.nodeInfo.kubeletVersion`; `None`: it says none, or one that is no version.
+    pub kubelet: Option<KubernetesVersion>,
 }
 
 impl NodeObject {
@@ -223,55 +231,93 @@ pub fn last_line(text: &str) -> String {
 
 /// A Node from `kubectl get node -o json`.
 pub fn node(text: &str) -> Option<NodeObject> {
+    serde_json::from_str::<Node>(text).ok().map(Node::object)
+}
+
+/// Nodes from `kubectl get nodes -o json`.
+pub fn nodes(text: &str) -> Option<Vec<NodeObject>> {
     #[derive(Deserialize)]
-    struct Node {
-        metadata: Metadata,
-        #[serde(default)]
-        status: Status,
+    struct List {
+        items: Vec<Node>,
     }
-    #[derive(Deserialize)]
-    struct Metadata {
-        #[serde(default)]
-        labels: BTreeMap<String, String>,
-    }
-    #[derive(Deserialize, Default)]
+    let list: List = serde_json::from_str(text).ok()?;
+    Some(list.items.into_iter().map(Node::object).collect())
+}
+
+#[derive(Deserialize)]
+struct Node {
+    metadata: Metadata,
     #[serde(default)]
-    struct Status {
-        conditions: Vec<Condition>,
-        addresses: Vec<Address>,
-    }
-    #[derive(Deserialize)]
-    struct Address {
-        #[serde(rename = "type")]
-        kind: String,
-        address: String,
-    }
-    #[derive(Deserialize)]
-    struct Condition {
-        #[serde(rename = "type")]
-        kind: String,
-        status: String,
-        #[serde(default)]
-        message: String,
-    }
-    let node: Node = serde_json::from_str(text).ok()?;
-    let ready = node
-        .status
-        .conditions
-        .into_iter()
-        .find(|condition| condition.kind == "Ready");
-    Some(NodeObject {
-        labels: node.metadata.labels,
-        ready: ready.as_ref().is_some_and(|ready| ready.status == "True"),
-        message: ready.map(|ready| ready.message).unwrap_or_default(),
-        addresses: node
-            .status
-            .addresses
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Metadata {
+    name: String,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Spec {
+    unschedulable: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    conditions: Vec<Condition>,
+    addresses: Vec<Address>,
+    node_info: NodeInfo,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeInfo {
+    kubelet_version: String,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    #[serde(rename = "type")]
+    kind: String,
+    address: String,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Node {
+    fn object(self) -> NodeObject {
+        let conditions = self.status.conditions.into_iter();
+        let ready = conditions
             .into_iter()
-            .filter(|address| address.kind == "InternalIP")
-            .map(|address| address.address)
-            .collect(),
-    })
+            .find(|condition| condition.kind == "Ready");
+        let addresses = self.status.addresses.into_iter();
+        NodeObject {
+            name: self.metadata.name,
+            labels: self.metadata.labels,
+            annotations: self.metadata.annotations,
+            unschedulable: self.spec.unschedulable,
+            kubelet: self.status.node_info.kubelet_version.parse().ok(),
+            ready: ready.as_ref().is_some_and(|ready| ready.status == "True"),
+            message: ready.map(|ready| ready.message).unwrap_or_default(),
+            addresses: addresses
+                .filter(|address| address.kind == "InternalIP")
+                .map(|address| address.address)
+                .collect(),
+        }
+    }
 }
 
 /// The `data` of a `ConfigMap` from `kubectl get -o json`.

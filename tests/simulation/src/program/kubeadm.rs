@@ -3,6 +3,7 @@
 mod enter;
 mod phase;
 mod token;
+mod upgrade;
 
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::kubeadm::layout;
@@ -35,6 +36,7 @@ impl Run<'_> {
             ["join", "phase", rest @ ..] => self.join_phase(rest),
             ["init", ..] => self.init(&documents),
             ["join", ..] => self.join(&documents),
+            ["upgrade", rest @ ..] => self.upgrade(rest),
             ["reset", rest @ ..] => {
                 let keeps_etcd = rest.iter().any(|word| word.contains("remove-etcd-member"));
                 self.reset(keeps_etcd)

@@ -8,10 +8,18 @@ use crate::boot::{host_of, server_host};
 use crate::cluster::Cluster;
 
 /// Flags that have a value of their own.
-const WITH_VALUE: [&str; 6] = ["--kubeconfig", "--server", "-n", "-o", "-f", "-l"];
+const WITH_VALUE: [&str; 7] = ["--kubeconfig", "--server", "-n", "-o", "-f", "-l", "-p"];
 
 impl Run<'_> {
     pub(super) fn kubectl(&mut self, command: &Command) -> Output {
+        if command
+            .arguments
+            .first()
+            .is_some_and(|word| word == "version")
+        {
+            let version = &self.machine().kubectl;
+            return said(json!({ "clientVersion": { "gitVersion": version } }).to_string());
+        }
         let hiccup = self.state.hiccups > 0;
         self.state.hiccups = self.state.hiccups.saturating_sub(1);
         let Some(id) = self.asked_cluster(command).filter(|_| !hiccup) else {
@@ -56,6 +64,16 @@ impl Run<'_> {
                     None => not_found("nodes", name),
                 }
             }
+            ["get", kind @ ("pods" | "poddisruptionbudgets")] => {
+                let node = flag(command, "--field-selector").unwrap_or_default();
+                let node = node.trim_start_matches("spec.nodeName=");
+                said(everywhere(cluster, kind.trim_end_matches('s'), node))
+            }
+            ["get"] => said(""),
+            ["patch", "node", name] => {
+                patch(cluster, name, flag(command, "-p").unwrap_or_default())
+            }
+            ["drain", name] => drain(cluster, name),
             ["get", "secrets"]
                 if command
                     .arguments
@@ -144,6 +162,79 @@ fn with_status(cluster: &Cluster, name: &str, node: &Value, powered: &[(String, 
     node["status"]["conditions"] =
         json!([{ "type": "Ready", "status": status, "message": message }]);
     node
+}
+
+/// Objects of a kind in all namespaces; pods of one node where it is named.
+fn everywhere(cluster: &Cluster, kind: &str, node: &str) -> String {
+    let prefix = format!("{kind}/");
+    let items: Vec<&Value> = cluster
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+        .map(|(_, object)| object)
+        .filter(|object| node.is_empty() || object["spec"]["nodeName"] == node)
+        .collect();
+    json!({ "kind": "List", "items": items }).to_string()
+}
+
+/// A merge patch (RFC 7386), two levels deep.
+fn patch(cluster: &mut Cluster, name: &str, text: &str) -> Output {
+    let Ok(patch) = serde_json::from_str::<Value>(text) else {
+        return failed("error: unable to parse the patch\n");
+    };
+    let Some(node) = cluster.objects.get_mut(&Cluster::key("node", "", name)) else {
+        return not_found("nodes", name);
+    };
+    merge(node, &patch);
+    said("patched\n")
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (name, value) in fields {
+        if value.is_null() {
+            if let Some(object) = into.as_object_mut() {
+                object.remove(name);
+            }
+        } else {
+            merge(&mut into[name], value);
+        }
+    }
+}
+
+/// Evicts what no budget keeps; a budget of the pod's namespace that allows nothing keeps all of that namespace here.
+fn drain(cluster: &mut Cluster, node: &str) -> Output {
+    let kept: Vec<String> = cluster
+        .objects
+        .iter()
+        .filter(|(key, object)| {
+            key.starts_with("poddisruptionbudget/") && object["status"]["disruptionsAllowed"] == 0
+        })
+        .filter_map(|(key, _)| key.split('/').nth(1).map(str::to_owned))
+        .collect();
+    let mut words = String::new();
+    cluster.objects.retain(|key, object| {
+        let mut parts = key.split('/');
+        let here = parts.next() == Some("pod") && object["spec"]["nodeName"] == node;
+        let namespace = parts.next().unwrap_or_default();
+        if here && kept.iter().any(|one| one == namespace) {
+            words = format!(
+                "{words}error when evicting pods/{key} (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.\n"
+            );
+        }
+        !here || kept.iter().any(|one| one == namespace)
+    });
+    if words.is_empty() {
+        said(format!("node/{node} drained\n"))
+    } else {
+        failed(words)
+    }
 }
 
 fn tokens(cluster: &Cluster, namespace: &str) -> String {

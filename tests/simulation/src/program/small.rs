@@ -15,7 +15,7 @@ impl Run<'_> {
                 ])
                 .to_string(),
             ),
-            "kubelet" => said(format!("Kubernetes {}\n", self.machine().version)),
+            "kubelet" => said(format!("Kubernetes {}\n", self.machine().kubelet)),
             "haproxy" => said("Configuration file is valid\n"),
             _ => said(""),
         }

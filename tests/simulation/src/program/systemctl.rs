@@ -68,6 +68,8 @@ impl Run<'_> {
             service.active = false;
         }
         if starts && name == "kubelet" {
+            let machine = self.machine();
+            machine.kubelet_running.clone_from(&machine.kubelet);
             guard(self.machine());
         }
     }

@@ -4,11 +4,14 @@
 #![allow(dead_code, reason = "each test uses its part")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::default_trait_access,
     reason = "all of this is test code"
 )]
 
 pub(crate) mod agents;
+pub(crate) mod fleet;
+pub(crate) mod through;
 
 use std::future::Future;
 

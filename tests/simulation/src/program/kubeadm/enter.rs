@@ -196,8 +196,13 @@ impl Run<'_> {
             "etcd/healthcheck-client.crt",
             "etcd/healthcheck-client.key",
         ] {
-            self.tree()
-                .write(format!("{}/{file}", layout::PKI), "simulated");
+            // Any certificate is one with an end far away; keys are only there.
+            let text = if file.contains(".crt") {
+                certificate
+            } else {
+                "simulated"
+            };
+            self.tree().write(format!("{}/{file}", layout::PKI), text);
         }
         self.place("certificates: all are written")
     }
@@ -214,16 +219,26 @@ impl Run<'_> {
             .iter()
             .filter(|name| **name != "etcd.yaml")
         {
+            let text = self.manifest(manifest);
             self.tree()
-                .write(format!("{}/{manifest}", layout::MANIFESTS), "kind: Pod\n");
+                .write(format!("{}/{manifest}", layout::MANIFESTS), text);
             self.place("manifests: one more is written")?;
         }
         Ok(())
     }
 
+    /// A static pod of the installed kubeadm's version.
+    pub(super) fn manifest(&mut self, file: &str) -> String {
+        let component = file.trim_end_matches(".yaml");
+        let version = &self.machine().version;
+        format!("kind: Pod\nimage: registry.k8s.io/{component}:{version}\n")
+    }
+
     pub(super) fn etcd_manifest(&mut self, existing: bool) {
         let state = if existing { "existing" } else { "new" };
-        let text = format!("kind: Pod\nargs:\n- --initial-cluster-state={state}\n");
+        let text = format!(
+            "kind: Pod\nargs:\n- --initial-cluster-state={state}\nimage: registry.k8s.io/etcd:3.5.30-0\n"
+        );
         self.tree().write(layout::ETCD_MANIFEST, text);
     }
 

@@ -35,7 +35,10 @@ impl Run<'_> {
         }
         match phase.as_slice() {
             ["upload-config", which] => {
-                let config = document(documents, "ClusterConfiguration").map(kubeadm_config);
+                let version = self.machine().version.clone();
+                let config = document(documents, "ClusterConfiguration").map(|config| {
+                    format!("{}kubernetesVersion: {version}\n", kubeadm_config(config))
+                });
                 self.put(
                     "configmap",
                     "kubeadm-config",
@@ -43,7 +46,8 @@ impl Run<'_> {
                 );
                 self.place("upload-config: kubeadm-config is there")?;
                 if *which == "all" {
-                    self.put("configmap", "kubelet-config", json!({}));
+                    let kept = json!({ "data": { "kubelet": "kind: KubeletConfiguration\n" } });
+                    self.put("configmap", "kubelet-config", kept);
                     // The name that kubeadm gave it before 1.24.
                     let minor = self
                         .machine()

@@ -23,6 +23,7 @@ fn unknown_machine(kubernetes: KubernetesFacts) -> Facts {
             keepalived: Service::default(),
             cluster_ca: true,
         },
+        rollout: crate::facts::rollout::RolloutFacts::default(),
     }
 }
 

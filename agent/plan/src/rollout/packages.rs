@@ -1,0 +1,293 @@
+//! Packages of a Kubernetes version: which can be had, under which exact version, and how they are brought, put in and held.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hactl_proto::version::KubernetesVersion;
+
+use crate::command::Command;
+use crate::step::machine::PackageTool;
+
+/// What makes a node's Kubernetes, in the order in which it is asked for.
+pub const KUBERNETES_PACKAGES: [&str; 3] = ["kubeadm", "kubelet", "kubectl"];
+/// Where an operator without a package repository puts binaries: `FOLDER/v1.36.3/{kubeadm,kubelet,kubectl}`.
+pub const FOLDER: &str = "/var/lib/hactl/binaries";
+/// Slow mirrors.
+const FETCH_LIMIT: Duration = Duration::from_mins(15);
+/// A package's own scripts, from a local cache.
+const INSTALL_LIMIT: Duration = Duration::from_mins(10);
+
+/// The distribution's version of each package, by package, by Kubernetes version.
+pub type Offers = BTreeMap<String, BTreeMap<KubernetesVersion, String>>;
+
+/// Asks the repositories that are configured what they offer; what the last refresh knew counts.
+pub fn offers(tool: PackageTool) -> Command {
+    let limit = Duration::from_mins(1);
+    match tool {
+        PackageTool::Apt => Command::new(
+            "apt-cache",
+            ["madison"].iter().chain(&KUBERNETES_PACKAGES).copied(),
+        )
+        .limit(limit),
+        PackageTool::Dnf => {
+            let words = [
+                "-q",
+                "repoquery",
+                "--disableexcludes=all",
+                "--showduplicates",
+                "--qf",
+                "%{name} | %{version}-%{release} |\n",
+            ];
+            Command::new("dnf", words.iter().chain(&KUBERNETES_PACKAGES).copied()).limit(limit)
+        }
+    }
+}
+
+/// Reads `name | version | …` lines. Of several revisions of one version the first is the newest.
+pub fn parse_offers(text: &str) -> Offers {
+    let mut offers = Offers::new();
+    for line in text.lines() {
+        let mut columns = line.split('|').map(str::trim);
+        let (Some(name), Some(revision)) = (columns.next(), columns.next()) else {
+            continue;
+        };
+        if !KUBERNETES_PACKAGES.contains(&name) {
+            continue;
+        }
+        let Some(version) = upstream(revision) else {
+            continue;
+        };
+        offers
+            .entry(name.to_owned())
+            .or_default()
+            .entry(version)
+            .or_insert_with(|| revision.to_owned());
+    }
+    offers
+}
+
+/// The Kubernetes version of a package's: what stands before the revision, without an epoch.
+fn upstream(revision: &str) -> Option<KubernetesVersion> {
+    let bare = revision.split_once(':').map_or(revision, |(_, rest)| rest);
+    let bare = bare.split('-').next()?;
+    // `1.37.0~rc.1` is how packages write a pre-release.
+    bare.replace('~', "-").parse().ok()
+}
+
+/// The versions of which all of [`KUBERNETES_PACKAGES`] can be had.
+pub fn complete(offers: &Offers) -> Vec<KubernetesVersion> {
+    let mut sets = KUBERNETES_PACKAGES.iter().map(|name| {
+        let offered = offers.get(*name).into_iter().flatten();
+        offered
+            .map(|(version, _)| version.clone())
+            .collect::<BTreeSet<_>>()
+    });
+    let first = sets.next().unwrap_or_default();
+    let common = sets.fold(first, |all, set| all.intersection(&set).cloned().collect());
+    common.into_iter().collect()
+}
+
+/// Each package with its exact version, as the tool wants it named; `None`: one of them is not offered.
+pub fn exactly(
+    tool: PackageTool,
+    offers: &Offers,
+    names: &[&str],
+    version: &KubernetesVersion,
+) -> Option<Vec<String>> {
+    let exact = names.iter().map(|name| {
+        let revision = offers.get(*name)?.get(version)?;
+        Some(match tool {
+            PackageTool::Apt => format!("{name}={revision}"),
+            PackageTool::Dnf => format!("{name}-{revision}"),
+        })
+    });
+    exact.collect()
+}
+
+/// Brings packages to the node without putting them in.
+pub fn fetch(tool: PackageTool, exact: &[String]) -> Command {
+    let words: &[&str] = match tool {
+        PackageTool::Apt => &[
+            "install",
+            "--yes",
+            "--download-only",
+            "--reinstall",
+            "--allow-downgrades",
+            "--allow-change-held-packages",
+            "--no-install-recommends",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+        ],
+        PackageTool::Dnf => &[
+            "install",
+            "--assumeyes",
+            "--downloadonly",
+            "--disableexcludes=all",
+        ],
+    };
+    with(program(tool), words, exact).limit(FETCH_LIMIT)
+}
+
+/// Puts packages in, exactly these, older ones too: what restores a node names what it had. Never asks, and keeps a
+/// configuration file that is there.
+pub fn install(tool: PackageTool, exact: &[String]) -> Command {
+    let words: &[&str] = match tool {
+        PackageTool::Apt => &[
+            "install",
+            "--yes",
+            "--allow-downgrades",
+            "--allow-change-held-packages",
+            "--no-install-recommends",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+        ],
+        PackageTool::Dnf => &[
+            "install",
+            "--assumeyes",
+            "--disableexcludes=all",
+            "--setopt=install_weak_deps=False",
+        ],
+    };
+    with(program(tool), words, exact).limit(INSTALL_LIMIT)
+}
+
+/// Keeps upgrades of others away from packages.
+pub fn hold(tool: PackageTool, names: &[&str]) -> Command {
+    match tool {
+        PackageTool::Apt => Command::new("apt-mark", ["hold"].iter().chain(names).copied()),
+        PackageTool::Dnf => {
+            Command::new("dnf", ["versionlock", "add"].iter().chain(names).copied())
+        }
+    }
+}
+
+/// Takes the hold off.
+pub fn release(tool: PackageTool, names: &[&str]) -> Command {
+    match tool {
+        PackageTool::Apt => Command::new("apt-mark", ["unhold"].iter().chain(names).copied()),
+        PackageTool::Dnf => Command::new(
+            "dnf",
+            ["versionlock", "delete"].iter().chain(names).copied(),
+        ),
+    }
+}
+
+/// Unpacks a program out of a package in apt's cache, beside the one that is installed: kubeadm of the target names the images
+/// that it wants, before it is put in.
+pub fn unpack(deb: &str, into: &str) -> Command {
+    Command::new("dpkg-deb", ["-x", deb, into]).limit(Duration::from_mins(2))
+}
+
+/// Where apt would take a package from. A repository of local files is not copied into the cache.
+pub fn uris(exact: &str) -> Command {
+    let words = [
+        "install",
+        "--yes",
+        "--reinstall",
+        "--allow-downgrades",
+        "--allow-change-held-packages",
+    ];
+    Command::new(
+        "apt-get",
+        words.iter().chain(&["--print-uris", exact]).copied(),
+    )
+}
+
+/// The local file among the lines of [`uris`]: `'file:/srv/packages/kubeadm_….deb' kubeadm_….deb 123 …`.
+pub fn local_file(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let path = line.strip_prefix("'file:")?.split('\'').next()?;
+        path.contains("/kubeadm_")
+            .then(|| format!("/{}", path.trim_start_matches('/')))
+    })
+}
+
+const fn program(tool: PackageTool) -> &'static str {
+    match tool {
+        PackageTool::Apt => "apt-get",
+        PackageTool::Dnf => "dnf",
+    }
+}
+
+fn with(program: &str, words: &[&str], more: &[String]) -> Command {
+    let words = words.iter().map(|word| (*word).to_owned());
+    Command::new(program, words.chain(more.iter().cloned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `apt-cache madison` of apt 2.6.
+    const MADISON: &str = "\
+   kubeadm | 1.36.3-1.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+   kubeadm | 1.36.2-1.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+   kubelet | 1.36.3-2.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+   kubelet | 1.36.3-1.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+   kubelet | 1.36.2-1.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+   kubectl | 1.36.3-1.1 | https://pkgs.k8s.io/core:/stable:/v1.36/deb  Packages
+";
+
+    #[test]
+    fn only_versions_that_are_whole_are_offered_and_named_exactly() {
+        let offers = parse_offers(MADISON);
+        let target = KubernetesVersion::new(1, 36, 3);
+        assert_eq!(complete(&offers), vec![target.clone()]);
+        assert_eq!(
+            exactly(PackageTool::Apt, &offers, &["kubeadm", "kubelet"], &target).unwrap(),
+            ["kubeadm=1.36.3-1.1", "kubelet=1.36.3-2.1"]
+        );
+        let older = KubernetesVersion::new(1, 36, 2);
+        assert_eq!(
+            exactly(PackageTool::Apt, &offers, &KUBERNETES_PACKAGES, &older),
+            None
+        );
+        let dnf = parse_offers("kubeadm | 1.36.3-150500.1.1 |\n");
+        assert_eq!(
+            exactly(PackageTool::Dnf, &dnf, &["kubeadm"], &target).unwrap(),
+            ["kubeadm-1.36.3-150500.1.1"]
+        );
+    }
+
+    #[test]
+    fn a_repository_of_local_files_names_the_package() {
+        let said = "Reading package lists...\n'file:/var/lib/packages/./1.20.3-0lab/kubeadm_1.20.3-0lab_amd64.deb' kubeadm_1.20.3-0lab_amd64.deb 39 SHA256:00\n";
+        assert_eq!(
+            local_file(said).as_deref(),
+            Some("/var/lib/packages/./1.20.3-0lab/kubeadm_1.20.3-0lab_amd64.deb")
+        );
+        assert_eq!(
+            local_file("'https://pkgs.k8s.io/kubeadm_1.deb' kubeadm_1.deb 3\n"),
+            None
+        );
+        assert_eq!(local_file(""), None);
+    }
+
+    #[test]
+    fn garbage_offers_nothing() {
+        for text in [
+            "",
+            "N: Unable to locate package kubeadm\n",
+            "kubeadm | latest | x\n",
+            "||||\n",
+        ] {
+            assert!(complete(&parse_offers(text)).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_installation_goes_down_as_well_as_up_and_never_asks() {
+        let exact = ["kubelet=1.36.2-1.1".to_owned()];
+        let line = install(PackageTool::Apt, &exact).line();
+        assert!(
+            line.contains("--yes") && line.contains("--allow-downgrades"),
+            "{line}"
+        );
+        assert!(line.ends_with(" kubelet=1.36.2-1.1"), "{line}");
+        assert!(!fetch(PackageTool::Dnf, &exact).line().contains("--allow"));
+    }
+}

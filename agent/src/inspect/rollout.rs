@@ -1,0 +1,342 @@
+//! Reads the facts that only a rolling upgrade asks for. Every question is bounded; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use hactl_node_plan::command::{Command, Output};
+use hactl_node_plan::etcd::{EtcdCall, EtcdRequest, MemberId};
+use hactl_node_plan::facts::Known;
+use hactl_node_plan::facts::machine::packages::parse_dpkg_status;
+use hactl_node_plan::facts::rollout::RolloutFacts;
+use hactl_node_plan::join::lease::{self, Lease};
+use hactl_node_plan::kubeadm::kubectl::Kubectl;
+use hactl_node_plan::kubeadm::output::{self, NodeObject, config_map, last_line};
+use hactl_node_plan::kubeadm::{Kubeadm, layout};
+use hactl_node_plan::plan::NodeContext;
+use hactl_node_plan::rollout::budget::pods;
+use hactl_node_plan::rollout::progress::{self, Progress};
+use hactl_node_plan::rollout::{images, kubelet_config, packages};
+use hactl_node_plan::step::machine::PackageTool;
+use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::RolloutOrder;
+use hactl_proto::rollout::survey::{PackageSource, Staged};
+use hactl_proto::version::KubernetesVersion;
+
+use crate::etcd::view;
+use crate::host::{Host, Question};
+use crate::paths::Paths;
+
+/// HAProxy's admin socket, as our own configuration names it.
+pub const ADMIN_SOCKET: &str = "/run/haproxy/admin.sock";
+/// Static pods with an image of their own name.
+const COMPONENTS: [&str; 4] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+];
+
+/// Reads what this order's plan asks for.
+pub async fn inspect<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    order: &RolloutOrder,
+) -> RolloutFacts {
+    let control_plane = node.role == NodeRole::ControlPlane;
+    let mut facts = RolloutFacts {
+        staged: staged(host, paths).await,
+        progress: progress(host, paths).await,
+        ..RolloutFacts::default()
+    };
+    if control_plane {
+        facts.lease = cluster_lease(host, node).await;
+    }
+    match order {
+        RolloutOrder::Stage { .. } => {
+            facts.source = source(host).await;
+            facts.offers = known(offers(host, facts.source).await);
+            facts.folder = folder(host).await;
+            facts.free_bytes = known(free_bytes(host).await);
+        }
+        RolloutOrder::SnapshotEtcd => {
+            let kept = host.list(&paths.snapshots()).await.ok().flatten();
+            let kept = kept.unwrap_or_default().into_iter();
+            facts.snapshots = kept.map(|entry| entry.name).collect();
+        }
+        RolloutOrder::ReleaseBackend { .. } | RolloutOrder::ReturnBackend { .. } => {
+            facts.released = known(released(host).await);
+        }
+        RolloutOrder::Drain(drain) => {
+            facts.subject = object(host, &Kubectl::admin(node.address), &drain.node).await;
+            facts.evictable = known(evictable(host, node, &drain.node).await);
+        }
+        RolloutOrder::Uncordon { node: subject } => {
+            facts.subject = object(host, &Kubectl::admin(node.address), subject).await;
+        }
+        RolloutOrder::Upgrade(_) => upgrade(host, node, &mut facts).await,
+    }
+    facts
+}
+
+async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts) {
+    facts.manifests = known(manifests(host).await);
+    facts.running = known(running(host).await);
+    facts.node = own_node(host, node).await;
+    facts.kubelet_changes = known(kubelet_changes(host, node).await);
+    if node.role == NodeRole::ControlPlane {
+        facts.cluster_version = cluster_version(host, node).await;
+        facts.leader = leader(host).await;
+    }
+}
+
+/// This node's own Node: as administrator at its own API server, else through the endpoint; a worker as its kubelet.
+pub async fn own_node<H: Host>(host: &H, node: &NodeContext) -> Known<Option<NodeObject>> {
+    if node.role == NodeRole::Worker {
+        return object(host, &Kubectl::kubelet(), &node.node).await;
+    }
+    match object(host, &Kubectl::admin(node.address), &node.node).await {
+        Known::Unknown(_) => object(host, &Kubectl::admin_at_endpoint(), &node.node).await,
+        known @ Known::Is(_) => known,
+    }
+}
+
+async fn object<H: Host>(
+    host: &H,
+    kubectl: &Kubectl,
+    name: &NodeName,
+) -> Known<Option<NodeObject>> {
+    match host.run(&kubectl.node(name)).await {
+        Ok(answer) => output::object(&answer, output::node),
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+/// Where kubeadm comes from on this node.
+pub async fn source<H: Host>(host: &H) -> PackageSource {
+    if let Ok(Some(status)) = host.read(Path::new("/var/lib/dpkg/status")).await
+        && parse_dpkg_status(&String::from_utf8_lossy(&status)).contains_key("kubeadm")
+    {
+        return PackageSource::Apt;
+    }
+    let query = Command::new("rpm", ["-q", "kubeadm"]);
+    if matches!(host.run(&query).await, Ok(answer) if answer.success()) {
+        return PackageSource::Dnf;
+    }
+    PackageSource::Folder
+}
+
+/// The tool of a source that has one.
+pub const fn tool(source: PackageSource) -> Option<PackageTool> {
+    match source {
+        PackageSource::Apt => Some(PackageTool::Apt),
+        PackageSource::Dnf => Some(PackageTool::Dnf),
+        PackageSource::Folder | PackageSource::Unknown => None,
+    }
+}
+
+/// What the repositories offer.
+pub async fn offers<H: Host>(host: &H, source: PackageSource) -> Result<packages::Offers, String> {
+    let Some(tool) = tool(source) else {
+        return Ok(packages::Offers::new());
+    };
+    let answer = ask(host, &packages::offers(tool)).await?;
+    Ok(packages::parse_offers(&answer.stdout))
+}
+
+/// Versions that lie whole in the folder of binaries.
+pub async fn folder<H: Host>(host: &H) -> BTreeSet<KubernetesVersion> {
+    let mut whole = BTreeSet::new();
+    let folder = Path::new(packages::FOLDER);
+    for entry in host.list(folder).await.ok().flatten().unwrap_or_default() {
+        let Ok(version) = entry.name.parse::<KubernetesVersion>() else {
+            continue;
+        };
+        let files = host.list(&folder.join(&entry.name)).await.ok().flatten();
+        let files: Vec<String> = files
+            .unwrap_or_default()
+            .into_iter()
+            .map(|file| file.name)
+            .collect();
+        if packages::KUBERNETES_PACKAGES
+            .iter()
+            .all(|name| files.iter().any(|file| file == name))
+        {
+            whole.insert(version);
+        }
+    }
+    whole
+}
+
+/// Bytes free where packages, snapshots and kubeadm's copies go.
+pub async fn free_bytes<H: Host>(host: &H) -> Result<u64, String> {
+    let mut least = u64::MAX;
+    for path in ["/var/lib/hactl", "/etc/kubernetes", "/var/lib/containerd"] {
+        let space = host.space(Path::new(path)).await;
+        least = least.min(space.map_err(|error| error.to_string())?.available);
+    }
+    Ok(least)
+}
+
+/// Tags of the images in the static pods' manifests.
+pub async fn manifests<H: Host>(host: &H) -> Result<BTreeMap<String, String>, String> {
+    let mut tags = BTreeMap::new();
+    for component in COMPONENTS {
+        let path = format!("{}/{component}.yaml", layout::MANIFESTS);
+        let text = host
+            .read(Path::new(&path))
+            .await
+            .map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        if let Some(tag) = images::of_manifest(&text, component) {
+            tags.insert(component.to_owned(), tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// Tags that run, as the container runtime sees them.
+pub async fn running<H: Host>(host: &H) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let containers = ask(host, &images::containers()).await?;
+    let tasks = ask(host, &images::tasks()).await?;
+    Ok(images::running(&containers.stdout, &tasks.stdout))
+}
+
+/// What was brought here for a version.
+pub async fn staged<H: Host>(host: &H, paths: &Paths) -> Known<Option<Staged>> {
+    match host.read(&paths.upgrade().join("staged.json")).await {
+        Ok(None) => Known::Is(None),
+        Ok(Some(bytes)) => serde_json::from_slice(&bytes).map_or_else(
+            |error| Known::Unknown(error.to_string()),
+            |staged| Known::Is(Some(staged)),
+        ),
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+/// How far an upgrade of this node has come.
+pub async fn progress<H: Host>(host: &H, paths: &Paths) -> Known<Option<Progress>> {
+    match host.read(&paths.upgrade().join("progress.json")).await {
+        Ok(None) => Known::Is(None),
+        Ok(Some(bytes)) => match progress::read(&String::from_utf8_lossy(&bytes)) {
+            Ok(progress) => Known::Is(Some(progress)),
+            Err(reason) => Known::Unknown(reason),
+        },
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+/// `kubernetesVersion` of kubeadm-config.
+pub async fn cluster_version<H: Host>(
+    host: &H,
+    node: &NodeContext,
+) -> Known<Option<KubernetesVersion>> {
+    let command = Kubectl::admin(node.address).object("kube-system", "configmap", "kubeadm-config");
+    let answer = match host.run(&command).await {
+        Ok(answer) => answer,
+        Err(error) => return Known::Unknown(error.to_string()),
+    };
+    let Known::Is(data) = output::object(&answer, config_map) else {
+        return Known::Unknown(last_line(&answer.stderr));
+    };
+    let text = data
+        .unwrap_or_default()
+        .remove("ClusterConfiguration")
+        .unwrap_or_default();
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("kubernetesVersion:"));
+    Known::Is(version.and_then(|version| version.trim().parse().ok()))
+}
+
+/// What `kubeadm upgrade` would overwrite of the kubelet's configuration.
+pub async fn kubelet_changes<H: Host>(host: &H, node: &NodeContext) -> Result<Vec<String>, String> {
+    let own = host
+        .read(Path::new(layout::KUBELET_CONFIG))
+        .await
+        .map_err(|error| error.to_string())?;
+    let own = own.ok_or_else(|| format!("there is no {}", layout::KUBELET_CONFIG))?;
+    let installed = ask(host, &Command::new("kubelet", ["--version"])).await?;
+    let version =
+        hactl_node_plan::facts::machine::packages::parse_kubernetes_version(&installed.stdout)
+            .ok_or("the kubelet names no version")?;
+    let kubeadm = Kubeadm::of(&version).ok_or("the kubelet's version is not known here")?;
+    let kubectl = match node.role {
+        NodeRole::ControlPlane => Kubectl::admin(node.address),
+        NodeRole::Worker => Kubectl::kubelet(),
+    };
+    let map = kubeadm.kubelet_config_map();
+    let answer = ask(host, &kubectl.object("kube-system", "configmap", &map)).await?;
+    let data = config_map(&answer.stdout).ok_or_else(|| format!("{map} can't be read"))?;
+    let kept = data
+        .get("kubelet")
+        .ok_or_else(|| format!("{map} holds no configuration"))?;
+    Ok(kubelet_config::changes(
+        &String::from_utf8_lossy(&own),
+        kept,
+    ))
+}
+
+/// The cluster's lease, read at this node's own API server.
+pub async fn cluster_lease<H: Host>(host: &H, node: &NodeContext) -> Known<Option<Lease>> {
+    let command = Kubectl::admin(node.address).object(lease::NAMESPACE, "lease", lease::NAME);
+    match host.run(&command).await {
+        Ok(answer) => output::object(&answer, lease::read),
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+async fn leader<H: Host>(host: &H) -> Known<Option<MemberId>> {
+    let endpoint = EtcdCall::local(EtcdRequest::Status).endpoint;
+    match view::status(host, &endpoint).await {
+        Ok(status) => Known::Is(status.leader),
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
+/// Control planes that this node's HAProxy was told to let go of.
+pub async fn released<H: Host>(host: &H) -> Result<BTreeSet<NodeName>, String> {
+    let question = Question::Converse {
+        path: ADMIN_SOCKET.to_owned(),
+        line: "show servers state api-servers".to_owned(),
+    };
+    let answer = host
+        .ask(&question)
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(hactl_node_plan::endpoint::haproxy::released(
+        &String::from_utf8_lossy(&answer.body),
+    ))
+}
+
+async fn evictable<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    subject: &NodeName,
+) -> Result<Vec<String>, String> {
+    let answer = ask(host, &Kubectl::admin(node.address).pods(Some(subject))).await?;
+    let pods = pods(&answer.stdout).ok_or("the pods can't be read")?;
+    let left = pods.into_iter().filter(|pod| !pod.stays);
+    Ok(left
+        .map(|pod| format!("{}/{}", pod.namespace, pod.name))
+        .collect())
+}
+
+/// Runs a command that has to succeed.
+pub async fn ask<H: Host>(host: &H, command: &Command) -> Result<Output, String> {
+    let answer = host.run(command).await.map_err(|error| error.to_string())?;
+    if answer.success() {
+        Ok(answer)
+    } else {
+        Err(format!(
+            "{}: {}",
+            command.program,
+            last_line(&answer.stderr)
+        ))
+    }
+}
+
+fn known<T>(read: Result<T, String>) -> Known<T> {
+    read.map_or_else(Known::Unknown, Known::Is)
+}

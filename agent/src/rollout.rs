@@ -1,0 +1,99 @@
+//! A control plane's part in rolling upgrades besides its own: it keeps the frozen plan, takes the cluster's lease for the
+//! controller, which holds no rights in Kubernetes, and says what an upgrade has to know.
+//!
+//! What a node does to itself or to others comes as an order, through `operation`, and is not here.
+
+mod lease;
+mod record;
+mod survey;
+
+use std::sync::Arc;
+
+use hactl_proto::instruction::Fence;
+use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::survey::NodeSurvey;
+use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
+use tokio::sync::Mutex;
+
+use crate::api::duties;
+use crate::api::failure::Failure;
+use crate::host::Host;
+use crate::operation::Operations;
+use crate::paths::Paths;
+
+/// This node's part in rolling upgrades. Cheap to clone.
+#[derive(Debug)]
+pub struct Rollouts<H> {
+    host: Arc<H>,
+    paths: Arc<Paths>,
+    operations: Operations<H>,
+    /// One writer of the record at a time.
+    writing: Arc<Mutex<()>>,
+}
+
+impl<H> Clone for Rollouts<H> {
+    fn clone(&self) -> Self {
+        Self {
+            host: Arc::clone(&self.host),
+            paths: Arc::clone(&self.paths),
+            operations: self.operations.clone(),
+            writing: Arc::clone(&self.writing),
+        }
+    }
+}
+
+impl<H: Host> Rollouts<H> {
+    /// Of this node.
+    pub fn new(host: Arc<H>, paths: Arc<Paths>, operations: Operations<H>) -> Self {
+        Self {
+            host,
+            paths,
+            operations,
+            writing: Arc::new(Mutex::new(())),
+        }
+    }
+
+    /// Only control planes keep rollouts and reach the lease.
+    fn only_control_planes(&self) -> Result<(), Failure> {
+        let node = self.operations.node();
+        if node.role == NodeRole::ControlPlane {
+            return Ok(());
+        }
+        Err(Failure::Unsupported(format!(
+            "{} is a worker: ask a control plane",
+            node.node
+        )))
+    }
+}
+
+#[tonic::async_trait]
+impl<H: Host> duties::Rollouts for Rollouts<H> {
+    async fn survey(&self, cluster: bool) -> Result<NodeSurvey, Failure> {
+        Ok(self.look(cluster).await)
+    }
+
+    async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {
+        self.only_control_planes()?;
+        self.kept().await
+    }
+
+    async fn keep(&self, record: RolloutRecord) -> Result<Option<RolloutRecord>, Failure> {
+        self.only_control_planes()?;
+        self.put(record).await
+    }
+
+    async fn take_lease(&self, who: &str) -> Result<LeaseAnswer, Failure> {
+        self.only_control_planes()?;
+        self.take(who).await
+    }
+
+    async fn renew_lease(&self, who: &str, fence: Fence) -> Result<bool, Failure> {
+        self.only_control_planes()?;
+        self.renew(who, fence).await
+    }
+
+    async fn release_lease(&self, who: &str, fence: Fence) -> Result<(), Failure> {
+        self.only_control_planes()?;
+        self.release(who, fence).await
+    }
+}

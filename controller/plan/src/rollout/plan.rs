@@ -1,0 +1,177 @@
+//! The plan: hops, phases, batches. A plan with a reason against it is none.
+
+use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
+use hactl_proto::spec::EtcdTopology;
+use hactl_proto::version::KubernetesVersion;
+
+use super::{Blocker, Hop, Phase, PhaseKind, Request, RolloutPlan, Seen, SeenNode, blockers, hops};
+
+/// Makes a plan, or gives every reason against one at once. Where everything is at the target the plan has no hops.
+pub fn plan(seen: &Seen, request: &Request, number: u64) -> Result<RolloutPlan, Vec<Blocker>> {
+    let from = lowest(seen).ok_or_else(|| vec![blockers::no_version(seen)])?;
+    let (versions, missing) = hops::path(seen, &from, &request.to);
+    let finished = all_at(seen, request);
+    let mut reasons = blockers::of(seen, request, &from, &versions, &missing);
+    if finished {
+        // Nothing will be touched; what is not well is `status`'s to say.
+        reasons.clear();
+    }
+    if !reasons.is_empty() {
+        reasons.sort();
+        reasons.dedup();
+        return Err(reasons);
+    }
+    let mut planned = Vec::new();
+    let mut before = from.clone();
+    // Nodes may be behind where every API server is there already.
+    let versions = if versions.is_empty() && !finished {
+        vec![request.to.clone()]
+    } else {
+        versions
+    };
+    for to in versions {
+        planned.push(hop(seen, request, before.clone(), to.clone()));
+        before = to;
+    }
+    if finished {
+        planned.clear();
+    }
+    Ok(RolloutPlan {
+        number,
+        cluster: seen.spec.name.clone(),
+        from,
+        to: request.to.clone(),
+        made: seen.at,
+        policy: request.policy.clone(),
+        hops: planned,
+    })
+}
+
+/// The lowest version of all API servers; `None` where one of them does not say.
+pub(super) fn lowest(seen: &Seen) -> Option<KubernetesVersion> {
+    let versions: Option<Vec<KubernetesVersion>> =
+        seen.control_planes().map(SeenNode::api_server).collect();
+    versions?.into_iter().min()
+}
+
+fn all_at(seen: &Seen, request: &Request) -> bool {
+    let Ok(cluster) = &seen.cluster else {
+        return false;
+    };
+    let kubelets: std::collections::BTreeMap<_, _> = cluster
+        .nodes
+        .iter()
+        .map(|node| (&node.name, node))
+        .collect();
+    let servers = seen
+        .control_planes()
+        .all(|node| node.api_server().as_ref() == Some(&request.to));
+    let chosen = seen.nodes.iter().filter(|node| chosen(node, request));
+    let nodes = chosen.into_iter().all(|node| {
+        let unfinished = node
+            .survey
+            .said()
+            .is_none_or(|survey| survey.unfinished.is_some());
+        !unfinished
+            && kubelets.get(&node.name).is_some_and(|found| {
+                found.kubelet.as_ref() == Some(&request.to) && !found.cordoned_by_hactl
+            })
+    });
+    servers && nodes && cluster.version.as_ref() == Some(&request.to)
+}
+
+/// Whether a node is part of what was asked for: control planes always, workers by choice.
+pub(super) fn chosen(node: &SeenNode, request: &Request) -> bool {
+    node.role == NodeRole::ControlPlane
+        || ((request.zones.is_empty() || request.zones.contains(&node.zone))
+            && (request.nodes.is_empty() || request.nodes.contains(&node.name)))
+}
+
+fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVersion) -> Hop {
+    let control_planes = ordered(seen);
+    let all: Vec<NodeName> = seen
+        .nodes
+        .iter()
+        .filter(|node| chosen(node, request))
+        .map(|node| node.name.clone())
+        .collect();
+    let stacked = matches!(seen.spec.etcd, EtcdTopology::Stacked { .. });
+    let one_by_one = |names: &[NodeName]| {
+        names
+            .iter()
+            .map(|name| vec![name.clone()])
+            .collect::<Vec<_>>()
+    };
+    let mut phases = vec![Phase {
+        kind: PhaseKind::Stage,
+        batches: vec![all],
+    }];
+    if stacked {
+        // Of the member that is touched last: it is the one that surely runs while the first ones are done.
+        let last: Vec<NodeName> = control_planes.last().cloned().into_iter().collect();
+        phases.push(Phase {
+            kind: PhaseKind::Snapshot,
+            batches: vec![last],
+        });
+    }
+    phases.push(Phase {
+        kind: PhaseKind::ControlPlanes,
+        batches: one_by_one(&control_planes),
+    });
+    if from.minor != to.minor {
+        phases.push(Phase {
+            kind: PhaseKind::Kubelets,
+            batches: one_by_one(&control_planes),
+        });
+    }
+    if stacked {
+        phases.push(Phase {
+            kind: PhaseKind::Etcd,
+            batches: one_by_one(&control_planes),
+        });
+    }
+    let workers = batches(seen, request);
+    if !workers.is_empty() {
+        phases.push(Phase {
+            kind: PhaseKind::Workers,
+            batches: workers,
+        });
+    }
+    Hop { from, to, phases }
+}
+
+/// The canary first: the spec's candidate, then the others as the spec has them.
+fn ordered(seen: &Seen) -> Vec<NodeName> {
+    let mut names: Vec<NodeName> = seen
+        .control_planes()
+        .map(|node| node.name.clone())
+        .collect();
+    if let Some(canary) = seen.spec.candidate() {
+        names.sort_by_key(|name| name != canary);
+    }
+    names
+}
+
+/// Zone by zone, so that no two zones lose workers at a time; so many together as may be away.
+fn batches(seen: &Seen, request: &Request) -> Vec<Vec<NodeName>> {
+    let size = usize::try_from(request.policy.max_unavailable.max(1)).unwrap_or(1);
+    let mut batches = Vec::new();
+    let mut zones: Vec<_> = seen.spec.zones.iter().collect();
+    for node in &seen.nodes {
+        if !zones.contains(&&node.zone) {
+            zones.push(&node.zone);
+        }
+    }
+    for zone in zones {
+        let workers: Vec<NodeName> = seen
+            .nodes
+            .iter()
+            .filter(|node| node.role == NodeRole::Worker && node.zone == *zone)
+            .filter(|node| chosen(node, request))
+            .map(|node| node.name.clone())
+            .collect();
+        batches.extend(workers.chunks(size).map(<[NodeName]>::to_vec));
+    }
+    batches
+}

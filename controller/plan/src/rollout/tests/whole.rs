@@ -1,0 +1,228 @@
+//! Plans carried out to their end, every decision on the way held against the rules.
+
+use hactl_proto::rollout::UpgradePart;
+use hactl_proto::rollout::survey::{Staged, Unfinished};
+use hactl_proto::version::KubernetesVersion;
+use proptest::prelude::*;
+
+use super::{cluster, name, survey};
+use crate::rollout::samples::{request, seen, version};
+use crate::rollout::*;
+
+/// What a decision does when all goes well.
+fn carry_out(seen: &mut Seen, decision: &Decision, etcd: &str) {
+    match decision {
+        Decision::Stage { target, nodes } => {
+            for node in nodes {
+                survey(seen, node.as_str()).staged = Some(Staged {
+                    target: target.clone(),
+                    etcd: Some(etcd.to_owned()),
+                });
+            }
+        }
+        Decision::Upgrade(works) => {
+            for work in works {
+                let target = &work.upgrade.target;
+                let part = work.upgrade.part;
+                let one = survey(seen, work.node.as_str());
+                if part != UpgradePart::Kubelet {
+                    one.installed.versions.kubeadm = Some(target.clone());
+                }
+                for (pod, tag) in &mut one.static_pods {
+                    if pod == "etcd" {
+                        if !work.upgrade.keep_etcd {
+                            etcd.clone_into(tag);
+                        }
+                    } else if part != UpgradePart::Kubelet {
+                        *tag = target.to_string();
+                    }
+                }
+                if matches!(part, UpgradePart::Whole | UpgradePart::Kubelet) {
+                    one.installed.versions.kubelet = Some(target.clone());
+                    let nodes = &mut cluster(seen).nodes;
+                    let found = nodes
+                        .iter_mut()
+                        .find(|found| found.name == work.node)
+                        .unwrap();
+                    found.kubelet = Some(target.clone());
+                }
+                if work.upgrade.first {
+                    cluster(seen).version = Some(target.clone());
+                }
+            }
+        }
+        Decision::Snapshot(_) | Decision::Done | Decision::Wait(_) => {}
+    }
+}
+
+/// Carries a plan to its end, and holds every state on the way against the rules.
+fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
+    let plan = plan(&seen, wanted, 1).unwrap();
+    let mut snapshot: Option<KubernetesVersion> = None;
+    let (mut turns, mut rounds) = (0, 0);
+    loop {
+        let decision = decide(&plan, &seen, snapshot.as_ref());
+        match &decision {
+            Decision::Done => return (seen, turns),
+            Decision::Wait(reasons) => panic!("waits for {reasons:?}"),
+            Decision::Snapshot(_) => {
+                let hop = plan.hops.iter().find(|hop| {
+                    seen.control_planes()
+                        .any(|node| node.api_server().unwrap() < hop.to)
+                });
+                snapshot = hop.map(|hop| hop.to.clone());
+            }
+            Decision::Upgrade(works) => {
+                turns += 1;
+                let control_planes = works
+                    .iter()
+                    .filter(|work| work.role == NodeRole::ControlPlane);
+                let touched = control_planes.count();
+                assert!(touched == 0 || works.len() == 1, "{works:?}");
+                assert!(
+                    works.len() <= usize::try_from(wanted.policy.max_unavailable).unwrap(),
+                    "{works:?}"
+                );
+                let servers: Vec<KubernetesVersion> = seen
+                    .control_planes()
+                    .filter_map(SeenNode::api_server)
+                    .collect();
+                for work in works {
+                    let lowest = servers.iter().min().unwrap();
+                    let target = &work.upgrade.target;
+                    assert!(
+                        target.minor <= lowest.minor + 1,
+                        "a skipped minor: {work:?} over {lowest}"
+                    );
+                    let with_kubelet =
+                        matches!(work.upgrade.part, UpgradePart::Whole | UpgradePart::Kubelet);
+                    assert!(
+                        !with_kubelet || target.minor <= lowest.minor,
+                        "a kubelet newer than {lowest}: {work:?}"
+                    );
+                    assert!(snapshot.is_some(), "no snapshot before {work:?}");
+                }
+            }
+            Decision::Stage { .. } => {}
+        }
+        carry_out(&mut seen, &decision, etcd);
+        rounds += 1;
+        assert!(rounds < 500, "it never ends");
+    }
+}
+
+#[test]
+fn a_plan_that_was_carried_out_leaves_nothing_to_plan() {
+    for to in [version(36, 3), version(37, 1), version(38, 0)] {
+        let (end, _) = to_the_end(seen(4), &request(to.clone()), "3.7.0-0");
+        assert!(plan(&end, &request(to), 2).unwrap().hops.is_empty());
+    }
+}
+
+#[test]
+fn a_member_that_is_away_keeps_the_next_control_plane_from_its_turn() {
+    let mut seen = seen(2);
+    let wanted = request(version(36, 3));
+    let plan = plan(&seen, &wanted, 1).unwrap();
+    let staged = decide(&plan, &seen, None);
+    carry_out(&mut seen, &staged, "3.6.11-0");
+    assert_eq!(decide(&plan, &seen, None), Decision::Snapshot(name("cp3")));
+    let at = version(36, 3);
+    let Decision::Upgrade(works) = decide(&plan, &seen, Some(&at)) else {
+        panic!("no turn");
+    };
+    assert_eq!(
+        (works[0].node.as_str(), works[0].upgrade.first),
+        ("cp1", true)
+    );
+    cluster(&mut seen).etcd[2].complaint = Some("connection refused".to_owned());
+    assert_eq!(
+        decide(&plan, &seen, Some(&at)),
+        Decision::Wait(vec!["etcd member cp3: connection refused".to_owned()])
+    );
+    // The one under work may be unwell itself.
+    cluster(&mut seen).etcd[2].complaint = None;
+    cluster(&mut seen).etcd[0].complaint = Some("connection refused".to_owned());
+    cluster(&mut seen).nodes[0].ready = false;
+    survey(&mut seen, "cp1").unfinished = Some(Unfinished {
+        target: at.clone(),
+        part: UpgradePart::Whole,
+    });
+    assert!(matches!(
+        decide(&plan, &seen, Some(&at)),
+        Decision::Upgrade(_)
+    ));
+}
+
+#[test]
+fn workers_that_are_away_count_against_the_budget() {
+    let mut seen = seen(4);
+    let mut wanted = request(version(36, 3));
+    wanted.policy.max_unavailable = 2;
+    let plan = plan(&seen, &wanted, 1).unwrap();
+    let at = version(36, 3);
+    loop {
+        let decision = decide(&plan, &seen, Some(&at));
+        if matches!(&decision, Decision::Upgrade(works) if works[0].role == NodeRole::Worker) {
+            break;
+        }
+        carry_out(&mut seen, &decision, "3.6.11-0");
+    }
+    let turn = |seen: &Seen| match decide(&plan, seen, Some(&at)) {
+        Decision::Upgrade(works) => works.iter().map(|work| work.node.to_string()).collect(),
+        Decision::Wait(reasons) => reasons,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(turn(&seen), ["w1", "w4"]);
+    cluster(&mut seen).nodes[4].ready = false;
+    assert_eq!(turn(&seen), ["w1"]);
+    cluster(&mut seen).nodes[5].ready = false;
+    assert_eq!(
+        turn(&seen),
+        [
+            "w2 is away, and at most 2 may be",
+            "w3 is away, and at most 2 may be"
+        ]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+    /// Cut off anywhere and taken up by another controller, a rollout keeps the rules and comes to the same end.
+    #[test]
+    fn rollouts_keep_the_rules(workers in 0_usize..9, away in 1_u32..4, minor in 36_u16..39, patch in 0_u16..2) {
+        let to = match minor { 36 => version(36, 3), 37 => version(37, 1), _ => version(38, 0) };
+        let mut wanted = request(to.clone());
+        wanted.policy.max_unavailable = away;
+        let etcd = if patch == 0 { "3.6.11-0" } else { "3.7.0-0" };
+        let (end, _) = to_the_end(seen(workers), &wanted, etcd);
+        for node in &end.cluster.as_ref().unwrap().nodes {
+            prop_assert_eq!(node.kubelet.as_ref(), Some(&to));
+        }
+        prop_assert!(plan(&end, &wanted, 2).unwrap().hops.is_empty());
+    }
+
+    /// Whatever is wrong, a refusal has reasons, and a plan has hops that rise one minor at a time.
+    #[test]
+    fn plans_rise_and_refusals_have_reasons(
+        ready in prop::collection::vec(any::<bool>(), 5),
+        well in prop::collection::vec(any::<bool>(), 3),
+        to in (34_u16..40, 0_u16..5),
+    ) {
+        let mut seen = seen(2);
+        for (node, ready) in cluster(&mut seen).nodes.iter_mut().zip(ready.clone()) { node.ready = ready; }
+        for (member, well) in cluster(&mut seen).etcd.iter_mut().zip(well.clone()) {
+            member.complaint = (!well).then(|| "away".to_owned());
+        }
+        match plan(&seen, &request(version(to.0, to.1)), 1) {
+            Err(reasons) => prop_assert!(!reasons.is_empty()),
+            Ok(plan) => {
+                prop_assert!(plan.hops.is_empty() || ready.iter().chain(&well).all(|well| *well));
+                for hop in &plan.hops {
+                    prop_assert!(hop.to > hop.from && hop.to.minor - hop.from.minor <= 1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! `upgrade`, `resume`, `pause`, `abort`: a rolling upgrade, and what the operator wants of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use hactl_cluster_plan::rollout::{Policy, Request, RolloutPlan, plan};
+use hactl_proto::Timestamp;
+use hactl_proto::name::{NodeName, ZoneName};
+use hactl_proto::rollout::{RolloutRecord, RolloutWish};
+use hactl_proto::version::KubernetesVersion;
+
+use super::Common;
+use super::session::{Session, targets, wait};
+use crate::exit::{Exit, Failure};
+use crate::present::{Live, PlanView, ReportView, Screen, WishView};
+use crate::rollout::{Agents, DriveError, End, Fleet, KeepError, Tale, drive, newest, put, wish};
+use crate::state::{self, Kept};
+
+/// A survey runs programs on the node.
+const SURVEY_LIMIT: Duration = Duration::from_secs(45);
+
+/// Upgrade Kubernetes on all nodes, one after another, and stop where going on could hurt
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hactl-controller upgrade --to v1.36.3 --plan
+  hactl-controller upgrade --to v1.36.3
+  hactl-controller upgrade --to v1.36.3 --max-unavailable 3 --zone b
+
+The plan is frozen, numbered and kept by the control planes' agents: this program may be killed at any moment, and `resume`
+goes on from what the agents report, on any machine with the operator's certificate.")]
+pub(super) struct Upgrade {
+    /// The version to upgrade to; minors in between are hops of their own
+    #[arg(long, value_name = "VERSION")]
+    to: KubernetesVersion,
+    /// Print the plan, or every reason against one, and change nothing
+    #[arg(long)]
+    plan: bool,
+    /// So many workers may be away at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    max_unavailable: u32,
+    /// Only workers of this zone; control planes always go first
+    #[arg(long, value_name = "ZONE")]
+    zone: Vec<ZoneName>,
+    /// Only this worker
+    #[arg(long, value_name = "NODE")]
+    node: Vec<NodeName>,
+    /// How long one drain may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    drain_limit: u32,
+    /// Let pods go that nobody makes again
+    #[arg(long)]
+    delete_unmanaged: bool,
+    /// Keep pods that have data on the node (emptyDir): a drain that meets one waits
+    #[arg(long)]
+    keep_local_data: bool,
+}
+
+/// Go on with the rollout that was paused, stopped, or whose controller died
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hactl-controller resume")]
+pub(super) struct Resume {}
+
+/// Have the rollout stop after the node under way
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hactl-controller pause")]
+pub(super) struct Pause {}
+
+/// Give the rollout up after the node under way; what is upgraded stays so
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  hactl-controller abort")]
+pub(super) struct Abort {}
+
+impl Upgrade {
+    pub(super) fn run(self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
+        let desk = Desk::open(common)?;
+        let request = Request {
+            to: self.to,
+            policy: Policy {
+                max_unavailable: self.max_unavailable,
+                drain_limit_seconds: self.drain_limit,
+                delete_unmanaged: self.delete_unmanaged,
+                delete_local_data: !self.keep_local_data,
+            },
+            zones: self.zone.into_iter().collect::<BTreeSet<_>>(),
+            nodes: self.node.into_iter().collect(),
+        };
+        let only_plan = self.plan;
+        wait(async {
+            let agents = desk.agents().await;
+            let kept = newest(&*agents).await;
+            if let (false, Ok(Some(open))) = (only_plan, &kept)
+                && matches!(open.wish, RolloutWish::Running | RolloutWish::Paused)
+                && read_plan(open)?.to != request.to
+            {
+                return Err(Failure::Refused(format!(
+                    "rollout {} to {} is not finished: `hactl-controller resume` goes on with it, `abort` gives it up",
+                    open.number,
+                    read_plan(open)?.to
+                )));
+            }
+            let seen = agents.seen().await;
+            let number = kept
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map_or(0, |kept| kept.number)
+                + 1;
+            let plan = match plan(&seen, &request, number) {
+                Ok(plan) => plan,
+                Err(blockers) => {
+                    screen.show(&PlanView::refused(request.to.clone(), blockers))?;
+                    return Ok(Exit::Refused);
+                }
+            };
+            let empty = plan.hops.is_empty();
+            if only_plan || empty {
+                screen.show(&PlanView::of(plan))?;
+                return Ok(Exit::Done);
+            }
+            kept.map_err(kept_failure)?;
+            screen.note(&PlanView::of(plan.clone()).words());
+            let record = RolloutRecord {
+                number,
+                revision: 0,
+                wish: RolloutWish::Running,
+                by: desk.who.clone(),
+                at: Timestamp::now(),
+                // Plain data with string keys: serializing it cannot fail.
+                plan: serde_json::to_string(&plan).unwrap_or_default(),
+            };
+            put(&*agents, &record).await.map_err(kept_failure)?;
+            desk.carry_on(&agents, &record, &plan, screen).await
+        })
+    }
+}
+
+impl Resume {
+    pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
+        let Self {} = self;
+        let desk = Desk::open(common)?;
+        wait(async {
+            let agents = desk.agents().await;
+            let open = open_rollout(&agents).await?;
+            let plan = read_plan(&open)?;
+            let record = if open.wish == RolloutWish::Running {
+                open
+            } else {
+                wish(
+                    &*agents,
+                    &open,
+                    RolloutWish::Running,
+                    &desk.who,
+                    Timestamp::now(),
+                )
+                .await
+                .map_err(kept_failure)?
+            };
+            desk.carry_on(&agents, &record, &plan, screen).await
+        })
+    }
+}
+
+impl Pause {
+    pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
+        let Self {} = self;
+        want(common, screen, RolloutWish::Paused)
+    }
+}
+
+impl Abort {
+    pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
+        let Self {} = self;
+        want(common, screen, RolloutWish::Aborted)
+    }
+}
+
+fn want(common: &Common, screen: Screen, wanted: RolloutWish) -> Result<Exit, Failure> {
+    let desk = Desk::open(common)?;
+    wait(async {
+        let agents = desk.agents().await;
+        let open = open_rollout(&agents).await?;
+        let changed = wish(&*agents, &open, wanted, &desk.who, Timestamp::now())
+            .await
+            .map_err(kept_failure)?;
+        screen.show(&WishView::of(&changed))?;
+        Ok(Exit::Done)
+    })
+}
+
+/// The rollout that is neither finished nor given up.
+async fn open_rollout<A: Agents>(agents: &Arc<A>) -> Result<RolloutRecord, Failure> {
+    let kept = newest(&**agents).await.map_err(kept_failure)?;
+    let open = kept.filter(|kept| matches!(kept.wish, RolloutWish::Running | RolloutWish::Paused));
+    open.ok_or_else(|| {
+        Failure::Refused(
+            "no rollout is open: begin one with `hactl-controller upgrade --to VERSION`".to_owned(),
+        )
+    })
+}
+
+fn read_plan(record: &RolloutRecord) -> Result<RolloutPlan, Failure> {
+    serde_json::from_str(&record.plan).map_err(Failure::failed(format!(
+        "read the plan of rollout {}",
+        record.number
+    )))
+}
+
+fn kept_failure(error: KeepError) -> Failure {
+    match error {
+        KeepError::NoMajority(_) => Failure::unreachable("read or change the rollout")(error),
+        KeepError::Newer { .. } => Failure::Refused(format!("failed to {error}")),
+    }
+}
+
+/// The operator's place: spec, certificate, name in the lease.
+struct Desk {
+    session: Session,
+    kept: Kept,
+    folder: std::path::PathBuf,
+    who: String,
+}
+
+impl Desk {
+    fn open(common: &Common) -> Result<Self, Failure> {
+        let folder = common.places().existing()?;
+        let session = Session::open(common)?;
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Ok(Self {
+            kept: state::read_present(&folder)?,
+            session,
+            folder,
+            who: format!("{}@{}/{}", common.person, host.trim(), std::process::id()),
+        })
+    }
+
+    /// All agents: the declared nodes' and those that enrolled.
+    async fn agents(&self) -> Arc<Arc<Fleet>> {
+        let observed = self.session.observe().await;
+        let targets = targets(&observed, self.kept.spec.policies.agent_port);
+        let limit = self.session.limit.max(SURVEY_LIMIT);
+        let operator = Arc::clone(&self.session.operator);
+        Arc::new(Arc::new(Fleet::new(
+            operator,
+            self.kept.spec.clone(),
+            targets,
+            limit,
+        )))
+    }
+
+    /// Drives the rollout, shows it, and keeps the report.
+    async fn carry_on<A: Agents>(
+        &self,
+        agents: &Arc<A>,
+        record: &RolloutRecord,
+        plan: &RolloutPlan,
+        screen: Screen,
+    ) -> Result<Exit, Failure> {
+        let live = Live::new(screen, plan);
+        let tale = Tale::new(Timestamp::now, move |told| live.show(told));
+        let begun = Timestamp::now();
+        let ended = drive(agents, record, plan, self.kept.generation, &self.who, &tale).await;
+        let report = ReportView::new(plan, begun, Timestamp::now(), &ended, tale.lines());
+        report.write(&self.folder.join("rollouts"))?;
+        screen.show(&report)?;
+        match ended {
+            Ok(End::Finished | End::Paused | End::Aborted) => Ok(Exit::Done),
+            Ok(End::Stopped { .. }) => Ok(Exit::Failed),
+            Err(error @ (DriveError::Held { .. } | DriveError::LeaseLost(_))) => {
+                Err(Failure::Refused(format!("failed to {error}")))
+            }
+            Err(DriveError::Keep(error)) => Err(kept_failure(error)),
+            Err(error) => Err(Failure::failed("carry the rollout on")(error)),
+        }
+    }
+}

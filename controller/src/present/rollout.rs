@@ -1,0 +1,9 @@
+//! Rollouts: the plan or the reasons against it, the live table, the report of the end.
+
+mod live;
+mod plan;
+mod report;
+
+pub use live::Live;
+pub use plan::{PlanView, WishView};
+pub use report::ReportView;

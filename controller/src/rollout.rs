@@ -1,0 +1,18 @@
+//! Driving a rollout: what `hactl_cluster_plan::rollout` decides is ordered from agents, under the cluster's lease, until the plan
+//! is there. Nothing is kept between two decisions but the plan, so that a killed controller costs nothing.
+//!
+//! Printing is `present`'s; how agents are reached is behind [`Agents`].
+
+mod agents;
+mod drive;
+mod grpc;
+mod hold;
+mod keep;
+mod tale;
+mod turn;
+
+pub use agents::{Agents, OrderError};
+pub use drive::{DriveError, End, drive};
+pub use grpc::Fleet;
+pub use keep::{KeepError, newest, put, wish};
+pub use tale::{Line, Tale, Told};

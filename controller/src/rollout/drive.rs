@@ -1,0 +1,298 @@
+//! The loop: see, decide, order, until the plan is there, or until going on could hurt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hactl_cluster_plan::rollout::{Decision, RolloutPlan, Seen, Work, decide};
+use hactl_proto::name::NodeName;
+use hactl_proto::report::Outcome;
+use hactl_proto::rollout::{RolloutOrder, RolloutRecord, RolloutWish};
+use hactl_proto::spec::EndpointMode;
+use hactl_proto::version::KubernetesVersion;
+use tokio::task::JoinSet;
+
+use super::hold::Hold;
+use super::keep::{KeepError, newest, wish};
+use super::turn::{Orders, Plan, Turn};
+use super::{Agents, Tale};
+
+/// Between two looks while something is not well.
+const LOOK: Duration = Duration::from_secs(3);
+/// Between two tries of a drain that did not end.
+const DRAIN_AGAIN: Duration = Duration::from_secs(20);
+
+/// How a run of the controller ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The plan is there.
+    Finished,
+    /// The operator paused it.
+    Paused,
+    /// The operator gave it up.
+    Aborted,
+    /// A node's order failed or was refused; the rollout is paused.
+    Stopped {
+        /// Whose order.
+        node: NodeName,
+        /// Its end.
+        outcome: Outcome,
+    },
+}
+
+/// Why a run could not go on. What is under way on a node goes on there; `resume` takes it up.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// Another controller is at work, and lives.
+    #[error("take the cluster's lease: {by} holds it and renews it")]
+    Held {
+        /// Who.
+        by: String,
+    },
+    /// Another controller took over.
+    #[error("keep the cluster's lease: {0}")]
+    LeaseLost(String),
+    /// The control planes' word on the rollout is not to be had, or another one changed it.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// An order was refused before it became an operation.
+    #[error("{0}")]
+    Order(String),
+}
+
+/// Carries a rollout on until it ends, one way or another. `who` names this controller in the lease.
+pub async fn drive<A: Agents>(
+    agents: &Arc<A>,
+    record: &RolloutRecord,
+    plan: &RolloutPlan,
+    generation: u64,
+    who: &str,
+    tale: &Tale,
+) -> Result<End, DriveError> {
+    let hold = Hold::take(agents, who, tale).await?;
+    let run = Run {
+        agents: Arc::clone(agents),
+        plan,
+        tale: tale.clone(),
+        generation,
+    };
+    let ended = run.until_the_end(&hold).await;
+    let wanted = match &ended {
+        Ok(End::Finished) => Some(RolloutWish::Finished),
+        Ok(End::Stopped { .. }) => Some(RolloutWish::Paused),
+        _ => None,
+    };
+    if let Some(wanted) = wanted {
+        let known = newest(&**agents).await?.unwrap_or_else(|| record.clone());
+        wish(&**agents, &known, wanted, who, tale.now()).await?;
+    }
+    hold.release(agents, who).await;
+    ended
+}
+
+struct Run<'a, A> {
+    agents: Arc<A>,
+    plan: &'a RolloutPlan,
+    tale: Tale,
+    generation: u64,
+}
+
+impl<A: Agents> Run<'_, A> {
+    async fn until_the_end(&self, hold: &Hold) -> Result<End, DriveError> {
+        let mut snapshot: Option<KubernetesVersion> = None;
+        let mut orders: Option<Arc<Orders<A>>> = None;
+        loop {
+            if hold.lost() {
+                return Err(DriveError::LeaseLost(
+                    "another controller took it".to_owned(),
+                ));
+            }
+            if let Some(end) = self.wished().await? {
+                return Ok(end);
+            }
+            let seen = self.agents.seen().await;
+            let orders = orders.get_or_insert_with(|| Arc::new(self.orders(&seen, hold)));
+            if let Some(end) = self.mend(&seen, orders).await? {
+                return Ok(end);
+            }
+            match decide(self.plan, &seen, snapshot.as_ref()) {
+                Decision::Done => return Ok(End::Finished),
+                Decision::Wait(reasons) => {
+                    self.tale.waits(reasons);
+                    tokio::time::sleep(LOOK).await;
+                }
+                Decision::Stage { target, nodes } => {
+                    let order = RolloutOrder::Stage { target };
+                    if let Some(end) = self.together(orders, &nodes, &order).await? {
+                        return Ok(end);
+                    }
+                }
+                Decision::Snapshot(node) => {
+                    let outcome = orders
+                        .order(&node, &node, RolloutOrder::SnapshotEtcd)
+                        .await?;
+                    if outcome != Outcome::Succeeded {
+                        return Ok(End::Stopped { node, outcome });
+                    }
+                    snapshot = self.present(&seen);
+                }
+                Decision::Upgrade(works) => {
+                    if let Some(end) = self.turns(orders, &works).await? {
+                        return Ok(end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn orders(&self, seen: &Seen, hold: &Hold) -> Orders<A> {
+        let plan = Plan {
+            generation: self.generation,
+            number: self.plan.number,
+            policy: self.plan.policy.clone(),
+            managed: matches!(seen.spec.endpoint.mode, EndpointMode::Managed { .. }),
+        };
+        Orders::new(
+            Arc::clone(&self.agents),
+            self.tale.clone(),
+            hold.fence,
+            &plan,
+        )
+    }
+
+    /// The version of the first hop that some API server has not seen.
+    fn present(&self, seen: &Seen) -> Option<KubernetesVersion> {
+        let behind = |to: &KubernetesVersion| {
+            seen.control_planes()
+                .any(|node| node.api_server().is_none_or(|version| version < *to))
+        };
+        let hop = self.plan.hops.iter().find(|hop| behind(&hop.to));
+        hop.map(|hop| hop.to.clone())
+    }
+
+    /// What the operator wants meanwhile.
+    async fn wished(&self) -> Result<Option<End>, DriveError> {
+        let record = match newest(&*self.agents).await {
+            Ok(record) => record,
+            // Not heard is not changed: it is asked again before the next node.
+            Err(KeepError::NoMajority(reasons)) => {
+                self.tale.waits(reasons);
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        if record.number != self.plan.number {
+            return Err(DriveError::LeaseLost(format!(
+                "rollout {} was begun meanwhile",
+                record.number
+            )));
+        }
+        Ok(match record.wish {
+            RolloutWish::Paused => Some(End::Paused),
+            RolloutWish::Aborted => Some(End::Aborted),
+            RolloutWish::Running | RolloutWish::Finished => None,
+        })
+    }
+
+    /// What an earlier run left on nodes that are through: a cordon, a load balancer that let go.
+    async fn mend(&self, seen: &Seen, orders: &Arc<Orders<A>>) -> Result<Option<End>, DriveError> {
+        let Ok(cluster) = &seen.cluster else {
+            return Ok(None);
+        };
+        for node in &seen.nodes {
+            let Some(survey) = node.survey.said() else {
+                continue;
+            };
+            let left = cluster.nodes.iter().any(|found| {
+                found.name == node.name
+                    && found.cordoned_by_hactl
+                    && found.ready
+                    && found.kubelet.as_ref() == Some(&self.plan.to)
+            });
+            if !left || survey.unfinished.is_some() {
+                continue;
+            }
+            let steward = orders.steward(&node.name, 0);
+            if let Some(Turn::Failed { node, outcome }) =
+                orders.uncordon(&steward, &node.name).await?
+            {
+                return Ok(Some(End::Stopped { node, outcome }));
+            }
+            if let Some(Turn::Failed { node, outcome }) =
+                self.back(seen, orders, &node.name).await?
+            {
+                return Ok(Some(End::Stopped { node, outcome }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn back(
+        &self,
+        seen: &Seen,
+        orders: &Arc<Orders<A>>,
+        node: &NodeName,
+    ) -> Result<Option<Turn>, DriveError> {
+        if seen.control_planes().any(|one| one.name == *node) {
+            orders.backend(node, false).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The same order to many nodes at once.
+    async fn together(
+        &self,
+        orders: &Arc<Orders<A>>,
+        nodes: &[NodeName],
+        order: &RolloutOrder,
+    ) -> Result<Option<End>, DriveError> {
+        let mut tasks = JoinSet::new();
+        for node in nodes {
+            let (orders, node, order) = (Arc::clone(orders), node.clone(), order.clone());
+            tasks.spawn(async move {
+                let outcome = orders.order(&node, &node, order).await;
+                (node, outcome)
+            });
+        }
+        let mut end = None;
+        while let Some(ended) = tasks.join_next().await {
+            let (node, outcome) = ended.map_err(|error| DriveError::Order(error.to_string()))?;
+            let outcome = outcome?;
+            if outcome != Outcome::Succeeded {
+                end = end.or(Some(End::Stopped { node, outcome }));
+            }
+        }
+        Ok(end)
+    }
+
+    /// The turns of a batch. One that fails lets the others end, and then the rollout stops.
+    async fn turns(
+        &self,
+        orders: &Arc<Orders<A>>,
+        works: &[Work],
+    ) -> Result<Option<End>, DriveError> {
+        let mut tasks = JoinSet::new();
+        for (index, work) in works.iter().enumerate() {
+            let (orders, work) = (Arc::clone(orders), work.clone());
+            tasks.spawn(async move { orders.turn(&work, index).await });
+        }
+        let (mut end, mut kept) = (None, Vec::new());
+        while let Some(ended) = tasks.join_next().await {
+            match ended.map_err(|error| DriveError::Order(error.to_string()))?? {
+                Turn::Done => {}
+                Turn::NotDrained(reason) => kept.push(reason),
+                Turn::Failed { node, outcome } => {
+                    end = end.or(Some(End::Stopped { node, outcome }));
+                }
+            }
+        }
+        if end.is_none() && !kept.is_empty() {
+            self.tale.waits(kept);
+            tokio::time::sleep(DRAIN_AGAIN).await;
+        }
+        Ok(end)
+    }
+}

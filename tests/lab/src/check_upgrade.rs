@@ -1,0 +1,361 @@
+//! Rolling upgrades of real nodes with real kubeadm, and what may go wrong in them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::agent;
+use crate::cluster;
+use crate::kubernetes::Version;
+use crate::lab::{Lab, Role};
+use crate::machine;
+use crate::operator;
+use crate::power;
+use crate::progress::{Stage, say, stage};
+use crate::switch::Switch;
+
+/// A whole upgrade of four nodes on a busy machine.
+const ROLLOUT_LIMIT: Duration = Duration::from_mins(45);
+/// A plan asks every node.
+const PLAN_LIMIT: Duration = Duration::from_mins(3);
+const READY_LIMIT: Duration = Duration::from_mins(5);
+/// What a refused verb ends with.
+const REFUSED: Option<i32> = Some(3);
+
+/// Has every node's package tool read its repository anew.
+pub(crate) fn refresh(lab: &Lab) -> Result<()> {
+    stage("refreshing the nodes' repositories", |stage| {
+        for node in &lab.nodes {
+            stage.detail(node.name.clone());
+            let argv = [
+                "apt-get",
+                "update",
+                "-o",
+                "Dir::Etc::sourceparts=/etc/apt/sources.list.d",
+            ];
+            machine::inside(lab.place(), &node.name, &argv)?
+                .limit(PLAN_LIMIT)
+                .run()?;
+        }
+        Ok(())
+    })
+}
+
+/// Plans, prints what was said, and gives it; it has to be refused.
+fn refused(lab: &Lab, to: &str) -> Result<String> {
+    let planned = operator::controller(lab, &["upgrade", "--to", to, "--plan"])
+        .limit(PLAN_LIMIT)
+        .outcome()?;
+    println!(
+        "$ hactl-controller upgrade --to {to} --plan\n{}",
+        planned.stdout.trim_end()
+    );
+    ensure!(
+        planned.code == REFUSED,
+        "a plan to {to} ended with {:?}: {}",
+        planned.code,
+        planned.stderr
+    );
+    Ok(planned.stdout)
+}
+
+/// Targets that can't be.
+pub(crate) fn impossible_targets(lab: &Lab) -> Result<()> {
+    let Version {
+        major,
+        minor,
+        patch,
+    } = lab.version;
+    let older = format!("v{major}.{}.0", minor - 1);
+    for (to, reason) in [
+        (older, "target-newer"),
+        (
+            format!("v{major}.{minor}.{}", patch + 97),
+            "packages-offered",
+        ),
+        (format!("v{major}.{}.0", minor + 2), "hop-offered"),
+    ] {
+        let said = refused(lab, &to)?;
+        ensure!(said.contains(reason), "{to} was refused without {reason}");
+    }
+    Ok(())
+}
+
+/// A budget that allows no disruption.
+pub(crate) fn budget(lab: &Lab, to: Version) -> Result<()> {
+    let pause = cluster::kubectl(
+        lab,
+        &[
+            "get",
+            "pods",
+            "-A",
+            "-o",
+            "jsonpath={.items[0].spec.containers[0].image}",
+        ],
+    )?;
+    let pod = format!(
+        "{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{{\"name\":\"web\",\"namespace\":\"default\"}},\"spec\":{{\"replicas\":1,\"selector\":{{\"matchLabels\":{{\"app\":\"web\"}}}},\"template\":{{\"metadata\":{{\"labels\":{{\"app\":\"web\"}}}},\"spec\":{{\"containers\":[{{\"name\":\"web\",\"image\":\"{pause}\",\"imagePullPolicy\":\"Never\"}}]}}}}}}}},{{\"apiVersion\":\"policy/v1beta1\",\"kind\":\"PodDisruptionBudget\",\"metadata\":{{\"name\":\"web\",\"namespace\":\"default\"}},\"spec\":{{\"minAvailable\":1,\"selector\":{{\"matchLabels\":{{\"app\":\"web\"}}}}}}}}]}}"
+    );
+    let file = PathBuf::from("/tmp/hactl-lab-budget.json");
+    let node = lab
+        .of_role(Role::ControlPlane)
+        .next()
+        .context("no control plane")?;
+    machine::inside(lab.place(), &node.name, &["tee", &file.to_string_lossy()])?
+        .input(pod)
+        .run()?;
+    cluster::kubectl(lab, &["apply", "-f", &file.to_string_lossy()])?;
+    stage("waiting until the budget has its pod", |stage| {
+        stage.wait("a pod on a node", READY_LIMIT, || {
+            let node = [
+                "get",
+                "pods",
+                "-l",
+                "app=web",
+                "-o",
+                "jsonpath={.items[0].spec.nodeName}",
+            ];
+            ensure!(
+                !cluster::kubectl(lab, &node)?.trim().is_empty(),
+                "it is not scheduled"
+            );
+            Ok(())
+        })
+    })?;
+    let said = refused(lab, &to.to_string())?;
+    for word in ["disruption-budget", "default/web", "ReplicaSet/web-"] {
+        ensure!(said.contains(word), "the refusal does not name {word}");
+    }
+    cluster::kubectl(lab, &["delete", "-f", &file.to_string_lossy()]).map(drop)
+}
+
+/// A control plane has no power before the upgrade.
+pub(crate) fn powered_off_before(
+    lab: &Lab,
+    to: Version,
+    on_again: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    let victim = last_control_plane(lab)?;
+    power::off(lab, &victim)?;
+    let said = refused(lab, &to.to_string())?;
+    ensure!(said.contains(&victim), "the refusal does not name {victim}");
+    on_again(&victim)?;
+    cluster::wait_ready(lab, READY_LIMIT)
+}
+
+fn last_control_plane(lab: &Lab) -> Result<String> {
+    let last = lab.of_role(Role::ControlPlane).last();
+    Ok(last.context("no control plane")?.name.clone())
+}
+
+/// Upgrades all nodes under a client that reads and writes; the controller is killed twice, an agent in mid `kubeadm upgrade`.
+pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
+    let client = Writer::start(lab)?;
+    let start = Instant::now();
+    let mut rollout = Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?;
+    rollout.wait_for("cp1 upgrade: kubeadm-upgrade")?;
+    thread::sleep(Duration::from_secs(10));
+    say("killing the controller");
+    rollout.kill()?;
+    let mut rollout = Rollout::start(lab, &["resume"])?;
+    rollout.wait_for("cp2 upgrade: kubeadm-upgrade")?;
+    thread::sleep(Duration::from_secs(10));
+    say("killing cp2's agent in the middle of kubeadm upgrade");
+    let kill = [
+        "systemctl",
+        "kill",
+        "--kill-whom=main",
+        "--signal=KILL",
+        "hactl-agent",
+    ];
+    machine::inside(lab.place(), "cp2", &kill)?.run()?;
+    rollout.wait_for("cp3 drain")?;
+    say("killing the controller again");
+    rollout.kill()?;
+    let rollout = Rollout::start(lab, &["resume"])?;
+    rollout.end()?;
+    let took = start.elapsed().as_secs();
+    let seen = client.end()?;
+    say(&format!("the upgrade took {took} s; the client: {seen}"));
+    at_version(lab, to)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    let seen: Value = serde_json::from_str(&seen)?;
+    ensure!(seen["failed"] == 0, "{} requests failed", seen["failed"]);
+    Ok(())
+}
+
+/// A control plane loses power and a worker's cable is pulled while an upgrade is under way.
+pub(crate) fn machines_go_away(
+    lab: &Lab,
+    to: Version,
+    on_again: impl Fn(&str) -> Result<()>,
+) -> Result<()> {
+    let victim = last_control_plane(lab)?;
+    let mut rollout = Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?;
+    rollout.wait_for("cp1 upgrade: kubeadm-upgrade")?;
+    power::off(lab, &victim)?;
+    rollout.wait_for(&format!("waiting for {victim}"))?;
+    thread::sleep(Duration::from_secs(20));
+    on_again(&victim)?;
+    let worker = lab
+        .of_role(Role::Worker)
+        .next()
+        .context("no worker")?
+        .name
+        .clone();
+    rollout.wait_for(&format!("{worker} upgrade"))?;
+    let cable = |plugged| Switch::of(lab.place()).set_cable(&worker, plugged);
+    cable(false)?;
+    thread::sleep(Duration::from_mins(1));
+    cable(true)?;
+    rollout.end()?;
+    at_version(lab, to)?;
+    cluster::wait_ready(lab, READY_LIMIT)
+}
+
+fn at_version(lab: &Lab, to: Version) -> Result<()> {
+    let nodes: Value =
+        serde_json::from_str(&cluster::kubectl(lab, &["get", "nodes", "-o", "json"])?)?;
+    for node in nodes["items"].as_array().into_iter().flatten() {
+        let (name, kubelet) = (
+            &node["metadata"]["name"],
+            &node["status"]["nodeInfo"]["kubeletVersion"],
+        );
+        ensure!(*kubelet == to.to_string(), "{name} is at {kubelet}");
+        ensure!(
+            node["spec"]["unschedulable"].is_null(),
+            "{name} is cordoned"
+        );
+    }
+    Ok(())
+}
+
+/// A controller at work, whose words go to a file.
+struct Rollout {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Rollout {
+    fn start(lab: &Lab, arguments: &[&str]) -> Result<Self> {
+        let dir = agent::operator_folder(lab);
+        let log = dir.join("rollout.log");
+        let words = fs::File::create(&log)?;
+        println!("$ hactl-controller {}", arguments.join(" "));
+        let child = Command::new("nsenter")
+            .arg(format!("--net={}", Switch::of(lab.place()).operator()))
+            .arg("--")
+            .arg(dir.join("bin/hactl-controller"))
+            .args(arguments)
+            .env("HACTL_STATE", dir.join(agent::STATE))
+            .current_dir(&dir)
+            .stdin(Stdio::null())
+            .stdout(words.try_clone()?)
+            .stderr(words)
+            .spawn()
+            .context("failed to start the controller")?;
+        Ok(Self { child, log })
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    fn wait_for(&mut self, word: &str) -> Result<()> {
+        let limit = Instant::now() + ROLLOUT_LIMIT;
+        stage(&format!("waiting for {word:?}"), |stage: &Stage| {
+            loop {
+                let said = self.said();
+                if said.contains(word) {
+                    return Ok(());
+                }
+                if let Some(ended) = self.child.try_wait()? {
+                    bail!("the controller ended with {ended}:\n{said}");
+                }
+                ensure!(Instant::now() < limit, "it was never said:\n{said}");
+                stage.detail(said.lines().last().unwrap_or_default().to_owned());
+                thread::sleep(Duration::from_millis(300));
+            }
+        })
+    }
+
+    fn kill(mut self) -> Result<()> {
+        // nsenter has become the controller: this is kill -9 of it.
+        self.child.kill()?;
+        self.child.wait()?;
+        println!("{}", self.said().trim_end());
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.wait_for("rollout ")?;
+        let limit = Instant::now() + ROLLOUT_LIMIT;
+        let status = stage("waiting for the rollout's end", |stage| {
+            loop {
+                if let Some(status) = self.child.try_wait()? {
+                    return Ok(status);
+                }
+                ensure!(Instant::now() < limit, "it never ended:\n{}", self.said());
+                stage.detail(self.said().lines().last().unwrap_or_default().to_owned());
+                thread::sleep(Duration::from_millis(500));
+            }
+        })?;
+        println!("{}", self.said().trim_end());
+        ensure!(status.success(), "the controller ended with {status}");
+        Ok(())
+    }
+}
+
+/// A client that reads and writes twenty times a second through the endpoint, in a process of its own.
+struct Writer {
+    child: Child,
+    until: PathBuf,
+}
+
+impl Writer {
+    fn start(lab: &Lab) -> Result<Self> {
+        let dir = agent::operator_folder(lab);
+        let (admin, until) = (dir.join("admin.conf"), dir.join("client-ends"));
+        operator::controller(lab, &["kubeconfig"])
+            .run()
+            .and_then(|text| Ok(fs::write(&admin, text)?))?;
+        let _ = fs::remove_file(&until);
+        cluster::kubectl(
+            lab,
+            &["create", "configmap", "hactl-lab-client", "-n", "default"],
+        )?;
+        let child = Command::new(std::env::current_exe()?)
+            .args([
+                "client",
+                "--json",
+                "--rate",
+                "20",
+                "--seconds",
+                &ROLLOUT_LIMIT.as_secs().to_string(),
+            ])
+            .args([
+                "--admin".as_ref(),
+                admin.as_os_str(),
+                "--until".as_ref(),
+                until.as_os_str(),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("failed to start the client")?;
+        Ok(Self { child, until })
+    }
+
+    fn end(self) -> Result<String> {
+        fs::write(&self.until, "")?;
+        let seen = self
+            .child
+            .wait_with_output()
+            .context("failed to wait for the client")?;
+        Ok(String::from_utf8_lossy(&seen.stdout).trim().to_owned())
+    }
+}

@@ -1,0 +1,153 @@
+//! apt and containerd's ctr, as far as an upgrade asks them.
+
+use std::fmt::Write as _;
+
+use hactl_node_plan::command::{Command, Output};
+
+use super::{Run, failed, said};
+use crate::crash::Interrupted;
+
+/// Images that every version brings, besides the three of its own.
+const OTHERS: [&str; 3] = [
+    "registry.k8s.io/pause:3.10.2",
+    "registry.k8s.io/etcd:3.5.30-0",
+    "registry.k8s.io/coredns/coredns:v1.14.2",
+];
+const VERSIONED: [&str; 4] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+];
+
+impl Run<'_> {
+    pub(super) fn packages(&mut self, command: &Command) -> Result<Output, Interrupted> {
+        let words: Vec<&str> = command.arguments.iter().map(String::as_str).collect();
+        Ok(match (command.program.as_str(), words.as_slice()) {
+            ("apt-cache", ["madison", names @ ..]) => self.madison(names),
+            ("apt-get", words) if words.contains(&"--print-uris") => Self::uris(words),
+            ("apt-get", words) if words.contains(&"--download-only") => self.offered(words),
+            ("apt-get", words) => return self.install(words),
+            ("dpkg-deb", ["-x", deb, into]) => {
+                let version = deb.split('_').nth(1).unwrap_or_default();
+                let version = format!("v{}", version.trim_end_matches("-1.1"));
+                self.tree()
+                    .write(format!("{into}/usr/bin/kubeadm"), version);
+                said("")
+            }
+            ("ctr", [.., "images", "list", "--quiet"]) => self.images(),
+            ("ctr", [.., "containers", "list"]) => {
+                let mut text = "CONTAINER IMAGE RUNTIME\n".to_owned();
+                for (component, tag) in &self.machine().pods {
+                    let _ = writeln!(
+                        text,
+                        "{component}-1 registry.k8s.io/{component}:{tag} io.containerd.runc.v2"
+                    );
+                }
+                said(text)
+            }
+            ("ctr", [.., "tasks", "list"]) => {
+                let mut text = "TASK PID STATUS\n".to_owned();
+                for component in self.machine().pods.keys() {
+                    let _ = writeln!(text, "{component}-1 7 RUNNING");
+                }
+                said(text)
+            }
+            _ => said(""),
+        })
+    }
+
+    /// kubeadm out of a package that is not installed: its path tells its version.
+    pub(super) fn staged_kubeadm(&mut self, command: &Command) -> Output {
+        let version = self.tree().text(&command.program);
+        if version.is_empty() {
+            return failed("no such file or directory\n");
+        }
+        said(Self::images_of(&version).join("\n") + "\n")
+    }
+
+    fn images_of(version: &str) -> Vec<String> {
+        let versioned = VERSIONED.map(|name| format!("registry.k8s.io/{name}:{version}"));
+        versioned
+            .into_iter()
+            .chain(OTHERS.map(str::to_owned))
+            .collect()
+    }
+
+    fn images(&mut self) -> Output {
+        let offered = self.machine().offered.clone();
+        let missing = self.machine().missing_images.clone();
+        let mut all: Vec<String> = offered
+            .iter()
+            .flat_map(|version| Self::images_of(version))
+            .collect();
+        all.retain(|image| !missing.contains(image));
+        said(all.join("\n") + "\n")
+    }
+
+    fn madison(&mut self, names: &[&str]) -> Output {
+        let mut text = String::new();
+        for name in names {
+            for version in &self.machine().offered {
+                let _ = writeln!(
+                    text,
+                    " {name} | {}-1.1 | https://pkgs Packages",
+                    version.trim_start_matches('v')
+                );
+            }
+        }
+        said(text)
+    }
+
+    fn uris(words: &[&str]) -> Output {
+        let Some((name, revision)) = words.iter().find_map(|word| word.split_once('=')) else {
+            return failed("E: no package\n");
+        };
+        said(format!(
+            "'file:/srv/{name}_{revision}_amd64.deb' {name}.deb 1\n"
+        ))
+    }
+
+    fn offered(&mut self, words: &[&str]) -> Output {
+        let wanted = words.iter().filter_map(|word| word.split_once('='));
+        for (name, revision) in wanted.filter(|(name, _)| name.starts_with("kube")) {
+            let version = format!("v{}", revision.trim_end_matches("-1.1"));
+            if !self.machine().offered.contains(&version) {
+                return failed(format!(
+                    "E: Version '{revision}' for '{name}' was not found\n"
+                ));
+            }
+        }
+        said("")
+    }
+
+    fn install(&mut self, words: &[&str]) -> Result<Output, Interrupted> {
+        let offered = self.offered(words);
+        if !offered.success() {
+            return Ok(offered);
+        }
+        let wanted: Vec<(String, String)> = words
+            .iter()
+            .filter_map(|word| word.split_once('='))
+            .filter(|(name, _)| name.starts_with("kube"))
+            .map(|(name, revision)| {
+                (
+                    name.to_owned(),
+                    format!("v{}", revision.trim_end_matches("-1.1")),
+                )
+            })
+            .collect();
+        for (name, version) in wanted {
+            self.tree()
+                .write(format!("/usr/bin/{name}"), version.clone());
+            let machine = self.machine();
+            match name.as_str() {
+                "kubeadm" => machine.version = version,
+                "kubelet" => machine.kubelet = version,
+                _ => machine.kubectl = version,
+            }
+            self.place(&format!("apt-get: {name} is unpacked"))?;
+        }
+        Ok(said(""))
+    }
+}

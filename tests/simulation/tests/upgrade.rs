@@ -1,0 +1,253 @@
+//! Rolling upgrades of a simulated cluster: agents, plans and the controller's loop are the real ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "all of this is test code"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hactl_controller::rollout::{DriveError, End, drive, newest, wish};
+use hactl_proto::report::Outcome;
+use hactl_proto::rollout::RolloutWish;
+use hactl_proto::version::KubernetesVersion;
+use support::fleet::*;
+use support::through::{check, within};
+use support::*;
+
+#[test]
+fn a_cluster_is_upgraded_node_by_node_and_planned_empty_after() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &record, &plan, 1, "ann", &tale))
+            .await
+            .unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+        let again = fleet.plan(&request(TARGET), 2).await.unwrap();
+        assert!(again.hops.is_empty(), "{again:?}");
+        let kept = newest(&*fleet).await.unwrap().unwrap();
+        assert_eq!(kept.wish, RolloutWish::Finished);
+        // One at a time: no order's steps lie within another node's upgrade.
+        let lines = tale.lines();
+        let upgrades: Vec<&str> = lines
+            .iter()
+            .filter(|line| line.step == "kubeadm-upgrade")
+            .map(|line| line.node.as_str())
+            .collect();
+        assert_eq!(upgrades, ["cp1", "cp2", "cp3", "w1"]);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.ended.is_some() && !line.failed)
+        );
+    });
+    check(&world, &TARGET);
+    let state = world.state();
+    assert!(
+        state.machines[&name("cp3")]
+            .tree
+            .exists("/var/lib/hactl/snapshots")
+    );
+    assert_ne!(state.clusters.values().next().unwrap().leader, 0);
+}
+
+#[test]
+fn a_controller_killed_at_any_time_is_resumed_by_another() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        for (seconds, who) in [
+            (3, "a"),
+            (9, "b"),
+            (40, "c"),
+            (70, "d"),
+            (95, "e"),
+            (130, "f"),
+        ] {
+            let (tale, _) = tale(&world);
+            let life = drive(&fleet, &record, &plan, 1, who, &tale);
+            if let Ok(end) = tokio::time::timeout(Duration::from_secs(seconds + 30), life).await {
+                assert_eq!(end.unwrap(), End::Finished);
+                return;
+            }
+        }
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &record, &plan, 1, "g", &tale))
+            .await
+            .unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+    });
+    check(&world, &TARGET);
+}
+
+#[test]
+fn a_second_controller_is_told_who_holds_the_lease() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, _) = tale(&world);
+        let first = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let second = async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            drive(&fleet, &record, &plan, 1, "bob", &tale).await
+        };
+        let (first, second) = within(async { tokio::join!(first, second) }).await;
+        assert_eq!(first.unwrap(), End::Finished);
+        assert!(
+            matches!(&second, Err(DriveError::Held { by }) if by == "rollout/ann"),
+            "{second:?}"
+        );
+    });
+    check(&world, &TARGET);
+}
+
+#[test]
+fn an_agent_killed_in_mid_kubeadm_upgrade_goes_on_with_it() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let killer = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let runs = said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line == "cp2 upgrade kubeadm-upgrade");
+                if runs {
+                    tokio::time::sleep(Duration::from_secs(20)).await;
+                    fleet.restart("cp2").await;
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = killer => unreachable!(),
+            }
+        });
+        assert_eq!(
+            end.await.unwrap(),
+            End::Finished,
+            "{:#?}",
+            said.lock().unwrap()
+        );
+        let journal = world.state().machines[&name("cp2")]
+            .tree
+            .text("/var/lib/hactl/journal/journal");
+        assert_eq!(
+            journal.matches("\"step\":\"keep-aside\"").count(),
+            2,
+            "begun and finished once"
+        );
+    });
+    check(&world, &TARGET);
+}
+
+#[test]
+fn a_pause_takes_effect_after_the_node_under_way() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let operator = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line == "cp1 upgrade kubeadm-upgrade")
+                {
+                    wish(&*fleet, &record, RolloutWish::Paused, "bob", record.at)
+                        .await
+                        .unwrap();
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = operator => unreachable!(),
+            }
+        });
+        assert_eq!(end.await.unwrap(), End::Paused);
+        let at = |node: &str| world.state().machines[&name(node)].kubelet.clone();
+        assert_eq!(
+            [at("cp1"), at("cp2"), at("w1")],
+            ["v1.36.3", "v1.36.2", "v1.36.2"]
+        );
+    });
+}
+
+#[test]
+fn targets_that_cannot_be_are_refused_and_nothing_is_changed() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        for (to, reason) in [
+            (KubernetesVersion::new(1, 36, 1), "target-newer"),
+            (KubernetesVersion::new(1, 36, 9), "packages-offered"),
+            (
+                KubernetesVersion::new(1, 38, 0),
+                "hop-offered: no version of v1.37",
+            ),
+        ] {
+            let refused = fleet.plan(&request(to.clone()), 1).await.unwrap_err();
+            assert!(refused.contains(reason), "{to}: {refused}");
+        }
+        assert!(newest(&*fleet).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_worker_refuses_an_order_under_a_number_that_its_node_was_not_cordoned_under() {
+    use hactl_proto::instruction::{Fence, Order};
+    use hactl_proto::rollout::{RolloutOrder, Upgrade, UpgradePart};
+    let world = cluster();
+    life(&world, async {
+        for (node, observed) in [
+            ("w1", "was not cordoned"),
+            ("cp2", "no lease kube-system/hactl"),
+        ] {
+            let engine = engine(&world, node).await;
+            let mut late = instruction(
+                "late",
+                Order::Rollout(RolloutOrder::Upgrade(Upgrade {
+                    target: TARGET,
+                    first: false,
+                    part: UpgradePart::Whole,
+                    keep_etcd: true,
+                })),
+            );
+            late.fence = Some(Fence(3));
+            let outcome = engine.submit(late).await.unwrap().outcome().await.unwrap();
+            let Outcome::Refused { findings } = outcome else {
+                panic!("{outcome:?}");
+            };
+            let found = findings
+                .iter()
+                .find(|one| one.check == "lease-in-force")
+                .unwrap();
+            assert!(found.observed.contains(observed), "{}", found.observed);
+            assert_eq!(world.state().machines[&name(node)].version, "v1.36.2");
+        }
+    });
+}

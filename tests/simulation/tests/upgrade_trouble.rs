@@ -1,0 +1,249 @@
+//! What goes wrong in rolling upgrades of a simulated cluster: agents, plans and the controller's loop are the real ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::large_futures,
+    reason = "all of this is test code"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hactl_controller::rollout::{End, drive, newest, wish};
+use hactl_node_plan::command::Output;
+use hactl_proto::report::Outcome;
+use hactl_proto::rollout::RolloutWish;
+use hactl_simulation::{ProgramModel, World};
+use serde_json::json;
+use support::fleet::*;
+use support::through::{check, within};
+use support::*;
+
+#[test]
+fn a_control_plane_without_power_is_refused_before_and_waited_for_during() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        world.power_off(&name("cp3"));
+        let refused = fleet.plan(&request(TARGET), 1).await.unwrap_err();
+        assert!(refused.contains("no word from cp3"), "{refused}");
+        world.power_on(&name("cp3"), false);
+        fleet.restart("cp3").await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let power = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let first = said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line.starts_with("cp1 upgrade Succeeded"));
+                if first {
+                    world.power_off(&name("cp3"));
+                    tokio::time::sleep(Duration::from_mins(5)).await;
+                    {
+                        let state = world.state();
+                        let at = |node: &str| state.machines[&name(node)].kubelet.clone();
+                        assert_eq!(
+                            [at("cp1"), at("cp2")],
+                            ["v1.36.3", "v1.36.2"],
+                            "it went on without cp3"
+                        );
+                    }
+                    world.power_on(&name("cp3"), false);
+                    fleet.restart("cp3").await;
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = power => unreachable!(),
+            }
+        });
+        assert_eq!(
+            end.await.unwrap(),
+            End::Finished,
+            "{:#?}",
+            said.lock().unwrap()
+        );
+        let said = said.lock().unwrap();
+        assert!(
+            said.iter()
+                .any(|line| line.contains("cp3") && line.contains("refused")),
+            "{said:#?}"
+        );
+    });
+    check(&world, &TARGET);
+}
+
+fn put_budget(world: &World, there: bool) {
+    let mut state = world.state();
+    let cluster = state.clusters.values_mut().next().unwrap();
+    let key = "poddisruptionbudget/shop/web".to_owned();
+    if !there {
+        cluster.objects.remove(&key);
+        return;
+    }
+    cluster.objects.insert(
+        key,
+        json!({ "metadata": { "namespace": "shop", "name": "web" },
+            "spec": { "selector": { "matchLabels": { "app": "web" } } }, "status": { "disruptionsAllowed": 0 } }),
+    );
+    cluster.objects.insert(
+        "pod/shop/web-1".to_owned(),
+        json!({ "metadata": { "namespace": "shop", "name": "web-1", "labels": { "app": "web" },
+                "ownerReferences": [{ "kind": "ReplicaSet", "name": "web-5d", "controller": true }] },
+            "spec": { "nodeName": "w1" }, "status": { "phase": "Running" } }),
+    );
+}
+
+#[test]
+fn a_budget_that_allows_nothing_is_refused_before_and_named_during() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        put_budget(&world, true);
+        let refused = fleet.plan(&request(TARGET), 1).await.unwrap_err();
+        assert!(
+            refused.contains("PodDisruptionBudget shop/web of ReplicaSet/web-5d allows no disruption: web-1 on w1"),
+            "{refused}"
+        );
+        put_budget(&world, false);
+        let (record, mut plan) = fleet.begin(TARGET).await;
+        plan.policy.drain_limit_seconds = 30;
+        put_budget(&world, true);
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let owner = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let gave_up = said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line.contains("the node is schedulable again"));
+                if gave_up {
+                    {
+                        let state = world.state();
+                        let cluster = state.clusters.values().next().unwrap();
+                        assert!(cluster.objects["node//w1"]["spec"]["unschedulable"].is_null());
+                        assert!(
+                            cluster.objects.contains_key("pod/shop/web-1"),
+                            "it was taken by force"
+                        );
+                    }
+                    put_budget(&world, false);
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = owner => unreachable!(),
+            }
+        });
+        assert_eq!(
+            end.await.unwrap(),
+            End::Finished,
+            "{:#?}",
+            said.lock().unwrap()
+        );
+        let said = said.lock().unwrap();
+        assert!(
+            said.iter()
+                .any(|line| line
+                    .contains("shop/web of ReplicaSet/web-5d allows no disruption: web-1")),
+            "{said:#?}"
+        );
+    });
+    check(&world, &TARGET);
+}
+
+#[test]
+fn a_node_that_fails_is_put_back_and_the_rollout_stops_and_can_go_on() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        // The target's kubelet does not start; the API goes on.
+        let fails =
+            |_: &mut hactl_simulation::Machine, _: &hactl_node_plan::command::Command| Output {
+                status: Some(1),
+                stdout: String::new(),
+                stderr: "apt-mark: cannot lock\n".to_owned(),
+            };
+        let (told, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &told);
+        let saboteur = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line == "cp2 upgrade kubeadm-upgrade")
+                {
+                    break;
+                }
+            }
+            world.program("apt-mark", ProgramModel::new(fails));
+            loop {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line == "cp2 upgrade restore-packages")
+                {
+                    world.program(
+                        "apt-mark",
+                        ProgramModel::new(|_, _| Output {
+                            status: Some(0),
+                            ..Output::default()
+                        }),
+                    );
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = saboteur => unreachable!(),
+            }
+        });
+        let End::Stopped { node, outcome } = end.await.unwrap() else {
+            panic!("it did not stop");
+        };
+        let Outcome::Failed { step, error, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!((node.as_str(), step.as_str()), ("cp2", "install-kubelet"));
+        assert!(
+            error.contains("the node was put back as it was, and is well"),
+            "{error}"
+        );
+        assert_eq!(world.state().machines[&name("cp2")].kubelet, "v1.36.2");
+        let kept = newest(&*fleet).await.unwrap().unwrap();
+        assert_eq!(kept.wish, RolloutWish::Paused);
+        let open = wish(&*fleet, &kept, RolloutWish::Running, "ann", kept.at)
+            .await
+            .unwrap();
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &open, &plan, 1, "ann", &tale))
+            .await
+            .unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+    });
+    check(&world, &TARGET);
+}
