@@ -170,10 +170,8 @@ async fn walk<H: Host>(
 ) -> Result<(), StepError> {
     let mut open = vec![path.to_owned()];
     while let Some(path) = open.pop() {
-        // A file is no folder.
-        let listed = cx.host.list(&path).await.unwrap_or_default();
-        match listed {
-            Some(entries) if !entries.is_empty() => {
+        match cx.host.list(&path).await {
+            Ok(Some(entries)) => {
                 for entry in entries {
                     let below = path.join(&entry.name);
                     if entry.folder {
@@ -183,8 +181,9 @@ async fn walk<H: Host>(
                     }
                 }
             }
-            _ => {
-                if matches!(cx.host.read(&path).await, Ok(Some(_))) {
+            // A file is no folder; what can be read as neither must not be left out without a word.
+            Ok(None) | Err(_) => {
+                if cx.host.read(&path).await?.is_some() {
                     files.push(path);
                 }
             }
