@@ -200,7 +200,13 @@ pub async fn manifests<H: Host>(host: &H) -> Result<BTreeMap<String, String>, St
 pub async fn running<H: Host>(host: &H) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
     let containers = ask(host, &images::containers()).await?;
     let tasks = ask(host, &images::tasks()).await?;
-    Ok(images::running(&containers.stdout, &tasks.stdout))
+    let by_digest = containers.stdout.contains(" sha256:");
+    let digests = if by_digest {
+        ask(host, &images::digests()).await?.stdout
+    } else {
+        String::new()
+    };
+    Ok(images::running(&containers.stdout, &tasks.stdout, &digests))
 }
 
 /// What was brought here for a version.

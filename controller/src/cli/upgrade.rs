@@ -14,6 +14,7 @@ use hactl_proto::version::KubernetesVersion;
 use super::Common;
 use super::session::{Session, targets, wait};
 use crate::exit::{Exit, Failure};
+use crate::observe::Operator;
 use crate::present::{Live, PlanView, ReportView, Screen, WishView};
 use crate::rollout::{Agents, DriveError, End, Fleet, KeepError, Tale, drive, newest, put, wish};
 use crate::state::{self, Kept};
@@ -220,6 +221,8 @@ fn kept_failure(error: KeepError) -> Failure {
 /// The operator's place: spec, certificate, name in the lease.
 struct Desk {
     session: Session,
+    operator: Arc<Operator>,
+    limit: Duration,
     kept: Kept,
     folder: std::path::PathBuf,
     who: String,
@@ -229,10 +232,17 @@ impl Desk {
     fn open(common: &Common) -> Result<Self, Failure> {
         let folder = common.places().existing()?;
         let session = Session::open(common)?;
+        // A call of a rollout runs programs on the node: it may take longer than a look at its status.
+        let limit = common.limit().max(SURVEY_LIMIT);
+        let operator = Operator::in_folder(&folder, &common.person, limit).map_err(
+            Failure::failed(format!("use the certificate of {}", common.person)),
+        )?;
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Ok(Self {
             kept: state::read_present(&folder)?,
             session,
+            operator: Arc::new(operator),
+            limit,
             folder,
             who: format!("{}@{}/{}", common.person, host.trim(), std::process::id()),
         })
@@ -242,14 +252,9 @@ impl Desk {
     async fn agents(&self) -> Arc<Arc<Fleet>> {
         let observed = self.session.observe().await;
         let targets = targets(&observed, self.kept.spec.policies.agent_port);
-        let limit = self.session.limit.max(SURVEY_LIMIT);
-        let operator = Arc::clone(&self.session.operator);
-        Arc::new(Arc::new(Fleet::new(
-            operator,
-            self.kept.spec.clone(),
-            targets,
-            limit,
-        )))
+        let operator = Arc::clone(&self.operator);
+        let spec = self.kept.spec.clone();
+        Arc::new(Arc::new(Fleet::new(operator, spec, targets, self.limit)))
     }
 
     /// Drives the rollout, shows it, and keeps the report.

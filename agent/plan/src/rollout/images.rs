@@ -72,6 +72,11 @@ pub fn containers() -> Command {
     Command::new("ctr", ["--namespace", "k8s.io", "containers", "list"])
 }
 
+/// The images with their digests: [`running`] needs them where a container bears its image's digest instead of a name.
+pub fn digests() -> Command {
+    Command::new("ctr", ["--namespace", "k8s.io", "images", "list"])
+}
+
 /// What runs.
 pub fn tasks() -> Command {
     Command::new("ctr", ["--namespace", "k8s.io", "tasks", "list"])
@@ -79,7 +84,7 @@ pub fn tasks() -> Command {
 
 /// The tags that run, by component, as the container runtime sees them: the API server that would say it otherwise may be the
 /// very one that is being replaced.
-pub fn running(containers: &str, tasks: &str) -> BTreeMap<String, BTreeSet<String>> {
+pub fn running(containers: &str, tasks: &str, digests: &str) -> BTreeMap<String, BTreeSet<String>> {
     let alive: BTreeSet<&str> = tasks
         .lines()
         .filter_map(|line| {
@@ -93,11 +98,31 @@ pub fn running(containers: &str, tasks: &str) -> BTreeMap<String, BTreeSet<Strin
         if let (Some(id), Some(image)) = (words.next(), words.next())
             && alive.contains(id)
         {
-            let (component, tag) = component_and_tag(image);
+            let (component, tag) = component_and_tag(&named(image, digests));
             running.entry(component).or_default().insert(tag);
         }
     }
     running
+}
+
+/// The kubelet may name an image by its digest; the name with a tag is another line of the images, of the same content.
+fn named(image: &str, digests: &str) -> String {
+    if !image.starts_with("sha256:") {
+        return image.to_owned();
+    }
+    let lines = || {
+        digests.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.nth(1)?))
+        })
+    };
+    let content = lines()
+        .find(|(name, _)| *name == image)
+        .map(|(_, content)| content);
+    let tagged = |name: &str| !name.starts_with("sha256:") && !name.contains('@');
+    lines()
+        .find(|(name, found)| Some(*found) == content && tagged(name))
+        .map_or_else(|| image.to_owned(), |(name, _)| name.to_owned())
 }
 
 /// `registry.k8s.io/kube-apiserver:v1.36.2` is `kube-apiserver` and `v1.36.2`. A registry may have a port; a digest is no tag.
@@ -128,13 +153,23 @@ mod tests {
                           bb2          registry:5000/kube-apiserver:v1.36.2 io.containerd.runc.v2\n\
                           cc3          registry.k8s.io/pause:3.10.2         io.containerd.runc.v2\n";
         let tasks = "TASK    PID     STATUS\naa1     101     RUNNING\nbb2     90      STOPPED\n";
-        let running = running(containers, tasks);
+        let running = running(containers, tasks, "");
         assert_eq!(
             running["kube-apiserver"],
             BTreeSet::from(["v1.36.3".to_owned()])
         );
         assert!(!running.contains_key("pause"));
-        assert!(super::running("", "garbage\n\n").is_empty());
+        assert!(super::running("", "garbage\n\n", "").is_empty());
+        let by_digest = "CONTAINER IMAGE RUNTIME\naa1 sha256:77aa io.containerd.runc.v2\n";
+        let images = "REF TYPE DIGEST SIZE\n\
+                      k8s.gcr.io/kube-apiserver:v1.20.3 application/x sha256:c0 30 MiB\n\
+                      k8s.gcr.io/kube-apiserver@sha256:c0 application/x sha256:c0 30 MiB\n\
+                      sha256:77aa application/x sha256:c0 30 MiB\n";
+        let running = super::running(by_digest, tasks, images);
+        assert_eq!(
+            running["kube-apiserver"],
+            BTreeSet::from(["v1.20.3".to_owned()])
+        );
     }
 
     #[test]
