@@ -87,7 +87,9 @@ impl<'a> Run<'a> {
         let output = match command.program.as_str() {
             "kubeadm" => self.kubeadm(command)?,
             staged if staged.ends_with("/kubeadm") => self.staged_kubeadm(command),
-            "apt-cache" | "apt-get" | "apt-mark" | "dpkg-deb" | "ctr" => self.packages(command)?,
+            "apt-cache" | "apt-get" | "apt-mark" | "dpkg-deb" | "mkdir" | "ctr" => {
+                self.packages(command)?
+            }
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
             "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" => {

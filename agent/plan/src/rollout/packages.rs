@@ -176,6 +176,11 @@ pub fn release(tool: PackageTool, names: &[&str]) -> Command {
     }
 }
 
+/// Makes the folder that a package is unpacked into: dpkg-deb makes the last part of a path only.
+pub fn folder(path: &str) -> Command {
+    Command::new("mkdir", ["-p", path]).limit(Duration::from_mins(1))
+}
+
 /// Unpacks a program out of a package in apt's cache, beside the one that is installed: kubeadm of the target names the images
 /// that it wants, before it is put in.
 pub fn unpack(deb: &str, into: &str) -> Command {

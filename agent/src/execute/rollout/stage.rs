@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hactl_node_plan::plan::rollout::snapshot_file;
 use hactl_node_plan::rollout::images::{self, component_and_tag, parse_list, wanted};
 use hactl_node_plan::rollout::packages::{
-    self, FOLDER, KUBERNETES_PACKAGES, exactly, fetch, unpack,
+    self, FOLDER, KUBERNETES_PACKAGES, exactly, fetch, folder, unpack,
 };
 use hactl_node_plan::step::machine::PackageTool;
 use hactl_node_plan::step::rollout::RolloutStep;
@@ -45,8 +45,9 @@ pub(super) async fn packages<H: Host>(cx: &ExecuteContext<H>) -> Result<(), Step
     cx.run(&fetch(tool, &exact).unit(unit)).await?;
     if tool == PackageTool::Apt {
         let deb = deb_of(cx, &exact[0]).await?;
-        cx.run(&unpack(&deb, &unpacked(cx, wanted).to_string_lossy()))
-            .await?;
+        let into = unpacked(cx, wanted);
+        cx.run(&folder(&into.to_string_lossy())).await?;
+        cx.run(&unpack(&deb, &into.to_string_lossy())).await?;
     }
     Ok(())
 }

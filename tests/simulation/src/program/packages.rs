@@ -1,6 +1,7 @@
 //! apt and containerd's ctr, as far as an upgrade asks them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use hactl_node_plan::command::{Command, Output};
 
@@ -28,6 +29,20 @@ impl Run<'_> {
             ("apt-get", words) if words.contains(&"--print-uris") => Self::uris(words),
             ("apt-get", words) if words.contains(&"--download-only") => self.offered(words),
             ("apt-get", words) => return self.install(words),
+            // Folders are there as long as something is in them: a made one holds a mark.
+            ("mkdir", ["-p", path]) => {
+                self.tree().write(format!("{path}/.folder"), "");
+                said("")
+            }
+            ("dpkg-deb", ["-x", _, into])
+                if !self
+                    .tree()
+                    .exists(Path::new(into).parent().unwrap_or(Path::new("/"))) =>
+            {
+                failed(format!(
+                    "dpkg-deb: error: failed to create directory: No such file or directory ({into})"
+                ))
+            }
             ("dpkg-deb", ["-x", deb, into]) => {
                 let version = deb.split('_').nth(1).unwrap_or_default();
                 let version = format!("v{}", version.trim_end_matches("-1.1"));
