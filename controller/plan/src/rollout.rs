@@ -2,6 +2,7 @@
 //! seen now become the next thing to do. Pure functions; nothing is remembered between two decisions but the plan.
 
 mod blockers;
+mod done;
 mod gate;
 mod hops;
 mod next;

@@ -80,12 +80,63 @@ pub enum PackageSource {
 
 /// What was brought to a node beforehand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "StagedWords", into = "StagedWords")]
 pub struct Staged {
     /// The version.
     pub target: KubernetesVersion,
-    /// The tag of etcd's image that its kubeadm brings; absent where it could not be told.
-    pub etcd: Option<String>,
+    /// The etcd that its kubeadm brings to this node.
+    pub etcd: StagedEtcd,
+}
+
+/// Which etcd a version brings to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StagedEtcd {
+    /// The image's tag, from the words of the target's own kubeadm.
+    Tag(String),
+    /// None: the node is a worker, or etcd is not kubeadm's.
+    Absent,
+    /// It could not be told: the target's kubeadm was not to be asked. It never counts as none.
+    Unknown,
+}
+
+/// [`Staged`] as it is written: the record of an agent that knew a tag or nothing reads as a tag or unknown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StagedWords {
+    target: KubernetesVersion,
+    #[serde(default)]
+    etcd: Option<String>,
+    #[serde(default)]
+    no_etcd: bool,
+}
+
+impl From<StagedWords> for Staged {
+    fn from(words: StagedWords) -> Self {
+        Self {
+            target: words.target,
+            etcd: match (words.etcd, words.no_etcd) {
+                (Some(tag), false) => StagedEtcd::Tag(tag),
+                (None, true) => StagedEtcd::Absent,
+                // Both at once is nothing that an agent writes.
+                (None, false) | (Some(_), true) => StagedEtcd::Unknown,
+            },
+        }
+    }
+}
+
+impl From<Staged> for StagedWords {
+    fn from(staged: Staged) -> Self {
+        let (etcd, no_etcd) = match staged.etcd {
+            StagedEtcd::Tag(tag) => (Some(tag), false),
+            StagedEtcd::Absent => (None, true),
+            StagedEtcd::Unknown => (None, false),
+        };
+        Self {
+            target: staged.target,
+            etcd,
+            no_etcd,
+        }
+    }
 }
 
 /// An upgrade of a node that began and did not end.
@@ -191,6 +242,44 @@ mod tests {
             assert!(
                 serde_json::from_str::<NodeSurvey>(garbage).is_err(),
                 "{garbage}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_staged_record_tells_no_etcd_from_not_known() {
+        let staged = |etcd| Staged {
+            target: KubernetesVersion::new(1, 36, 3),
+            etcd,
+        };
+        for etcd in [
+            StagedEtcd::Tag("3.6.11-0".to_owned()),
+            StagedEtcd::Absent,
+            StagedEtcd::Unknown,
+        ] {
+            let text = serde_json::to_string(&staged(etcd.clone())).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Staged>(&text).unwrap(),
+                staged(etcd),
+                "{text}"
+            );
+        }
+        for (text, etcd) in [
+            (r#"{"target":"v1.36.3","etcd":null}"#, StagedEtcd::Unknown),
+            (r#"{"target":"v1.36.3"}"#, StagedEtcd::Unknown),
+            (
+                r#"{"target":"v1.36.3","etcd":"3.6.11-0"}"#,
+                StagedEtcd::Tag("3.6.11-0".to_owned()),
+            ),
+            (
+                r#"{"target":"v1.36.3","etcd":"3.6.11-0","noEtcd":true}"#,
+                StagedEtcd::Unknown,
+            ),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Staged>(text).unwrap(),
+                staged(etcd),
+                "{text}"
             );
         }
     }

@@ -85,6 +85,53 @@ fn a_control_plane_without_power_is_refused_before_and_waited_for_during() {
     check(&world, &TARGET);
 }
 
+#[test]
+fn a_node_that_lost_what_it_knew_of_the_targets_etcd_is_asked_again() {
+    const STAGED: &str = "/var/lib/hactl/upgrade/staged.json";
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let thief = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let through = said
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .any(|line| line.starts_with("cp3 upgrade Succeeded"));
+                if through {
+                    let mut state = world.state();
+                    let tree = &mut state.machines.get_mut(&name("cp2")).unwrap().tree;
+                    assert!(tree.text(STAGED).contains("3.5.30-0"));
+                    tree.write(STAGED, r#"{"target":"v1.36.3","etcd":null}"#);
+                    break;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = thief => unreachable!(),
+            }
+        });
+        assert_eq!(
+            end.await.unwrap(),
+            End::Finished,
+            "{:#?}",
+            said.lock().unwrap()
+        );
+        let told = |line: &&String| *line == "cp2 stage fetch-images";
+        assert_eq!(said.lock().unwrap().iter().filter(told).count(), 2);
+        let kept = world.state().machines[&name("cp2")].tree.text(STAGED);
+        assert!(kept.contains("3.5.30-0"), "{kept}");
+    });
+    check(&world, &TARGET);
+}
+
 fn put_budget(world: &World, there: bool) {
     let mut state = world.state();
     let cluster = state.clusters.values_mut().next().unwrap();

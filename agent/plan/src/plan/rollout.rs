@@ -1,11 +1,14 @@
 //! The plans of a rolling upgrade's orders, but for the upgrade of a node itself, which has a file of its own.
 
+#[cfg(test)]
+mod tests;
+
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::Instruction;
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
-use hactl_proto::rollout::survey::PackageSource;
+use hactl_proto::rollout::survey::{PackageSource, Staged, StagedEtcd};
 use hactl_proto::spec::EndpointMode;
 use hactl_proto::version::KubernetesVersion;
 
@@ -46,6 +49,7 @@ pub fn rollout(
 type Planned = (Vec<Finding>, Vec<RolloutStep>);
 
 fn stage(target: &KubernetesVersion, facts: &Facts) -> Planned {
+    let kubeadm = facts.machine.packages.kubeadm.known().cloned().flatten();
     let facts = &facts.rollout;
     let mut findings = Vec::new();
     if Kubeadm::of(target).is_none() {
@@ -69,7 +73,10 @@ fn stage(target: &KubernetesVersion, facts: &Facts) -> Planned {
             "Make room on the file systems of /var/lib and /etc.",
         )),
     }
-    let there = matches!(&facts.staged, Known::Is(Some(staged)) if staged.target == *target);
+    // Which etcd it brings may not have been known then; the target's kubeadm, installed by now, tells it.
+    let told =
+        |staged: &Staged| staged.etcd != StagedEtcd::Unknown || kubeadm.as_ref() != Some(target);
+    let there = matches!(&facts.staged, Known::Is(Some(staged)) if staged.target == *target && told(staged));
     let steps = if there {
         Vec::new()
     } else {

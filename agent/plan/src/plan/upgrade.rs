@@ -6,6 +6,7 @@
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::Instruction;
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::survey::StagedEtcd;
 use hactl_proto::rollout::{Upgrade, UpgradePart};
 use hactl_proto::version::KubernetesVersion;
 
@@ -129,14 +130,16 @@ fn static_pods_at(target: &KubernetesVersion, facts: &Facts, seen: bool) -> bool
 }
 
 fn etcd_at_target(facts: &Facts) -> bool {
-    let wanted = match &facts.rollout.staged {
-        Known::Is(Some(staged)) => staged.etcd.as_ref(),
-        _ => None,
-    };
-    let (Some(wanted), Known::Is(manifests)) = (wanted, &facts.rollout.manifests) else {
+    let (Known::Is(Some(staged)), Known::Is(manifests)) =
+        (&facts.rollout.staged, &facts.rollout.manifests)
+    else {
         return false;
     };
-    manifests.get("etcd") == Some(wanted)
+    match &staged.etcd {
+        StagedEtcd::Tag(wanted) => manifests.get("etcd") == Some(wanted),
+        StagedEtcd::Absent => true,
+        StagedEtcd::Unknown => false,
+    }
 }
 
 fn against(

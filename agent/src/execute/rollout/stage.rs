@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use hactl_node_plan::plan::kubernetes::stacked;
 use hactl_node_plan::plan::rollout::snapshot_file;
 use hactl_node_plan::rollout::images::{self, component_and_tag, parse_list, wanted};
 use hactl_node_plan::rollout::packages::{
@@ -9,7 +10,8 @@ use hactl_node_plan::rollout::packages::{
 };
 use hactl_node_plan::step::machine::PackageTool;
 use hactl_node_plan::step::rollout::RolloutStep;
-use hactl_proto::rollout::survey::Staged;
+use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::survey::{Staged, StagedEtcd};
 use hactl_proto::version::KubernetesVersion;
 
 use super::packages::installed;
@@ -90,18 +92,38 @@ pub(super) async fn images<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepEr
             ));
         }
     }
-    let etcd = list
-        .iter()
-        .map(|image| component_and_tag(image))
-        .find(|(name, _)| name == "etcd");
     let staged = Staged {
         target: wanted_version.clone(),
-        etcd: etcd.map(|(_, tag)| tag),
+        etcd: etcd(cx, program.is_some(), &list)?,
     };
     // Plain data with string keys: serializing it cannot fail.
     let text = serde_json::to_vec(&staged).unwrap_or_default();
     let file = cx.paths.upgrade().join("staged.json");
     Ok(cx.host.replace(&file, &text, 0o600).await?)
+}
+
+/// The etcd that the target brings to this node.
+fn etcd<H>(
+    cx: &ExecuteContext<H>,
+    asked: bool,
+    images: &[String],
+) -> Result<StagedEtcd, StepError> {
+    if cx.node.role == NodeRole::Worker || !stacked(&cx.node) {
+        return Ok(StagedEtcd::Absent);
+    }
+    let found = images
+        .iter()
+        .map(|image| component_and_tag(image))
+        .find(|(name, tag)| name == "etcd" && !tag.is_empty());
+    match found {
+        Some((_, tag)) => Ok(StagedEtcd::Tag(tag)),
+        None if !asked => Ok(StagedEtcd::Unknown),
+        None => Err(state(
+            "tell which etcd the target brings",
+            "its kubeadm lists no image of etcd",
+            "Run `kubeadm config images list` on the node, with the kubeadm of the target.",
+        )),
+    }
 }
 
 /// Takes a snapshot, verifies it, and lets old ones go.

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
-use hactl_proto::rollout::survey::NodeSeen;
 use hactl_proto::rollout::{Upgrade, UpgradePart};
 use hactl_proto::version::KubernetesVersion;
 
+use super::done::{EtcdOf, Known, done, etcd, hops_left};
 use super::gate::{control_planes_unwell, unavailable};
-
 use super::{Hop, PhaseKind, RolloutPlan, Seen, SeenNode};
 
 /// The next thing to do.
@@ -43,8 +42,6 @@ pub struct Work {
     pub upgrade: Upgrade,
 }
 
-type Known<'a> = BTreeMap<&'a NodeName, &'a NodeSeen>;
-
 /// Decides. `snapshot` says whether this run of the controller has a verified snapshot of the present hop.
 pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersion>) -> Decision {
     let nodes = seen.by_name();
@@ -56,13 +53,15 @@ pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersi
             .collect(),
         Err(_) => BTreeMap::new(),
     };
-    for hop in &plan.hops {
+    let hops = hops_left(plan, seen);
+    for (index, hop) in hops.iter().enumerate() {
+        let later = &hops[index + 1..];
         for phase in &hop.phases {
             for batch in &phase.batches {
                 let left: Vec<&SeenNode> = batch
                     .iter()
                     .filter_map(|name| nodes.get(name).copied())
-                    .filter(|node| !done(phase.kind, hop, node, &known))
+                    .filter(|node| !done(phase.kind, hop, later, node, &known))
                     .collect();
                 if left.is_empty() {
                     continue;
@@ -79,6 +78,7 @@ pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersi
                         gated(seen, None, || Decision::Snapshot(left[0].name.clone()))
                     }
                     PhaseKind::Workers => workers(plan, hop, seen, &known, &left),
+                    PhaseKind::Etcd => etcd_turn(hop, later, seen, left[0]),
                     kind => control_plane(hop, kind, seen, left[0]),
                 };
                 return found;
@@ -86,77 +86,6 @@ pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersi
         }
     }
     Decision::Done
-}
-
-/// Whether a node has seen a phase. A node that does not say is not done.
-fn done(kind: PhaseKind, hop: &Hop, node: &SeenNode, known: &Known<'_>) -> bool {
-    let Some(survey) = node.survey.said() else {
-        return false;
-    };
-    let settled = survey.unfinished.is_none();
-    let kubelet = || {
-        known.get(&node.name).is_some_and(|found| {
-            found
-                .kubelet
-                .as_ref()
-                .is_some_and(|version| *version >= hop.to)
-                && found.ready
-                && !found.cordoned_by_hactl
-        })
-    };
-    let uncordoned = || {
-        known
-            .get(&node.name)
-            .is_some_and(|found| !found.cordoned_by_hactl)
-    };
-    let pods = || {
-        [
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-        ]
-        .iter()
-        .all(|pod| {
-            let tag = survey
-                .static_pods
-                .get(*pod)
-                .and_then(|tag| tag.parse::<KubernetesVersion>().ok());
-            tag.is_some_and(|version| version >= hop.to)
-        })
-    };
-    match kind {
-        PhaseKind::Stage => {
-            survey
-                .staged
-                .as_ref()
-                .is_some_and(|staged| staged.target >= hop.to)
-                || (settled && kubelet() && (node.role == NodeRole::Worker || pods()))
-        }
-        PhaseKind::Snapshot => false,
-        PhaseKind::ControlPlanes if hop.minor_changes() => settled && pods() && uncordoned(),
-        PhaseKind::ControlPlanes => settled && pods() && kubelet(),
-        PhaseKind::Kubelets => settled && kubelet(),
-        PhaseKind::Etcd => {
-            let wanted = survey
-                .staged
-                .as_ref()
-                .filter(|staged| staged.target == hop.to);
-            let wanted = wanted.and_then(|staged| staged.etcd.as_ref());
-            settled
-                && uncordoned()
-                && wanted.is_none_or(|tag| survey.static_pods.get("etcd") == Some(tag))
-        }
-        PhaseKind::Workers => {
-            settled
-                && kubelet()
-                && survey
-                    .installed
-                    .versions
-                    .kubeadm
-                    .as_ref()
-                    .is_some_and(|version| *version >= hop.to)
-        }
-    }
 }
 
 fn stage(hop: &Hop, left: &[&SeenNode]) -> Decision {
@@ -194,6 +123,29 @@ fn control_plane(hop: &Hop, kind: PhaseKind, seen: &Seen, node: &SeenNode) -> De
     gated(seen, begun.then_some(&node.name), || {
         Decision::Upgrade(vec![work(node, hop, kind, first)])
     })
+}
+
+/// A node's etcd. Where it is not known which one the target brings, the node is asked to tell it: staging again asks the
+/// target's kubeadm, which every control plane has by then. Not known is never taken for none.
+fn etcd_turn(hop: &Hop, later: &[Hop], seen: &Seen, node: &SeenNode) -> Decision {
+    let Some(survey) = node.survey.said() else {
+        return Decision::Wait(vec![format!("{} does not answer", node.name)]);
+    };
+    if etcd(survey, hop, later) != EtcdOf::Unknown {
+        return control_plane(hop, PhaseKind::Etcd, seen, node);
+    }
+    let kubeadm = survey.installed.versions.kubeadm.as_ref();
+    if kubeadm == Some(&hop.to) {
+        return Decision::Stage {
+            target: hop.to.clone(),
+            nodes: vec![node.name.clone()],
+        };
+    }
+    let has = kubeadm.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    Decision::Wait(vec![format!(
+        "which etcd {} brings to {} is not known, and its kubeadm, {has}, can't tell",
+        hop.to, node.name
+    )])
 }
 
 /// The first of its phase runs `kubeadm upgrade apply`, again and again if it has to: it may be repeated.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_proto::Timestamp;
 use hactl_proto::instruction::{Fence, Instruction, OperationId, Order};
-use hactl_proto::rollout::survey::Staged;
+use hactl_proto::rollout::survey::{Staged, StagedEtcd};
 use hactl_proto::rollout::{RolloutOrder, Upgrade, UpgradePart};
 use hactl_proto::status::InstalledVersions;
 use hactl_proto::version::KubernetesVersion;
@@ -88,7 +88,7 @@ fn before(node: &NodeContext) -> Facts {
         rollout: RolloutFacts {
             staged: Known::Is(Some(Staged {
                 target: NEW,
-                etcd: Some("3.6.11-0".to_owned()),
+                etcd: StagedEtcd::Tag("3.6.11-0".to_owned()),
             })),
             manifests: pods(&OLD),
             running: running(&OLD),

@@ -1,7 +1,7 @@
 //! Plans carried out to their end, every decision on the way held against the rules.
 
 use hactl_proto::rollout::UpgradePart;
-use hactl_proto::rollout::survey::{Staged, Unfinished};
+use hactl_proto::rollout::survey::{Staged, StagedEtcd, Unfinished};
 use hactl_proto::version::KubernetesVersion;
 use proptest::prelude::*;
 
@@ -14,9 +14,14 @@ fn carry_out(seen: &mut Seen, decision: &Decision, etcd: &str) {
     match decision {
         Decision::Stage { target, nodes } => {
             for node in nodes {
+                let worker = node.as_str().starts_with('w');
                 survey(seen, node.as_str()).staged = Some(Staged {
                     target: target.clone(),
-                    etcd: Some(etcd.to_owned()),
+                    etcd: if worker {
+                        StagedEtcd::Absent
+                    } else {
+                        StagedEtcd::Tag(etcd.to_owned())
+                    },
                 });
             }
         }
@@ -183,6 +188,117 @@ fn workers_that_are_away_count_against_the_budget() {
             "w2 is away, and at most 2 may be",
             "w3 is away, and at most 2 may be"
         ]
+    );
+}
+
+/// A cluster whose control planes are through to v1.36.3 and whose etcd is next.
+fn before_etcd() -> (RolloutPlan, Seen) {
+    let mut seen = seen(1);
+    let plan = plan(&seen, &request(version(36, 3)), 1).unwrap();
+    let at = version(36, 3);
+    loop {
+        let decision = decide(&plan, &seen, Some(&at));
+        if matches!(&decision, Decision::Upgrade(works) if works[0].upgrade.part == UpgradePart::Etcd || works[0].role == NodeRole::Worker)
+        {
+            return (plan, seen);
+        }
+        carry_out(&mut seen, &decision, "3.7.0-0");
+    }
+}
+
+#[test]
+fn an_etcd_that_is_not_known_is_told_or_waited_for_and_never_taken_for_there() {
+    let (plan, ready) = before_etcd();
+    let at = version(36, 3);
+    let staged = |etcd| {
+        Some(Staged {
+            target: version(36, 3),
+            etcd,
+        })
+    };
+    let tag = |tag: &str| staged(StagedEtcd::Tag(tag.to_owned()));
+    let other = Some(Staged {
+        target: version(36, 9),
+        etcd: StagedEtcd::Tag("3.6.11-0".to_owned()),
+    });
+    let turn = |staged: Option<Staged>, kubeadm: Option<KubernetesVersion>| {
+        let mut seen = ready.clone();
+        let one = survey(&mut seen, "cp1");
+        one.staged = staged;
+        one.installed.versions.kubeadm = kubeadm;
+        match decide(&plan, &seen, Some(&at)) {
+            Decision::Upgrade(works) => {
+                format!("{} {:?}", works[0].node, works[0].upgrade.part)
+            }
+            Decision::Stage { target, nodes } => format!("stage {target} on {}", nodes[0]),
+            Decision::Wait(reasons) => reasons.join("; "),
+            other => panic!("{other:?}"),
+        }
+    };
+    let kubeadm = || Some(at.clone());
+    // cp2 is next where cp1's etcd is there.
+    assert_eq!(turn(tag("3.7.0-0"), kubeadm()), "cp1 Etcd");
+    assert_eq!(turn(tag("3.6.11-0"), kubeadm()), "cp2 Etcd");
+    assert_eq!(turn(staged(StagedEtcd::Absent), kubeadm()), "cp2 Etcd");
+    for unknown in [None, staged(StagedEtcd::Unknown), other] {
+        assert_eq!(turn(unknown.clone(), kubeadm()), "stage v1.36.3 on cp1");
+        assert_eq!(
+            turn(unknown.clone(), Some(version(36, 2))),
+            "which etcd v1.36.3 brings to cp1 is not known, and its kubeadm, v1.36.2, can't tell"
+        );
+        assert_eq!(
+            turn(unknown, None),
+            "which etcd v1.36.3 brings to cp1 is not known, and its kubeadm, unknown, can't tell"
+        );
+    }
+}
+
+#[test]
+fn what_was_staged_for_a_plan_that_was_given_up_is_not_taken_for_this_ones() {
+    let mut seen = seen(1);
+    for node in ["cp1", "cp2", "cp3", "w1"] {
+        survey(&mut seen, node).staged = Some(Staged {
+            target: version(37, 1),
+            etcd: StagedEtcd::Absent,
+        });
+    }
+    let plan = plan(&seen, &request(version(36, 3)), 1).unwrap();
+    let decision = decide(&plan, &seen, None);
+    assert!(
+        matches!(&decision, Decision::Stage { target, nodes } if *target == version(36, 3) && nodes.len() == 4),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn a_later_hop_that_was_begun_is_gone_on_with() {
+    let mut seen = seen(1);
+    let plan = plan(&seen, &request(version(38, 0)), 1).unwrap();
+    let mut snapshot = Some(version(37, 1));
+    loop {
+        let decision = decide(&plan, &seen, snapshot.as_ref());
+        match &decision {
+            Decision::Upgrade(works) if works[0].upgrade.target == version(38, 0) => break,
+            Decision::Snapshot(_) => snapshot = Some(version(38, 0)),
+            _ => {}
+        }
+        carry_out(&mut seen, &decision, "3.7.0-0");
+    }
+    // cp1 is cordoned and down in the middle of the second hop; this controller has seen no snapshot.
+    survey(&mut seen, "cp1").unfinished = Some(Unfinished {
+        target: version(38, 0),
+        part: UpgradePart::ControlPlane,
+    });
+    let found = &mut cluster(&mut seen).nodes[0];
+    (found.ready, found.cordoned_by_hactl) = (false, true);
+    cluster(&mut seen).etcd[0].complaint = Some("connection refused".to_owned());
+    let decision = decide(&plan, &seen, Some(&version(38, 0)));
+    let Decision::Upgrade(works) = &decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(
+        (works[0].node.as_str(), &works[0].upgrade.target),
+        ("cp1", &version(38, 0))
     );
 }
 
