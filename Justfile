@@ -50,6 +50,10 @@ bench:
     cargo run --quiet -p hactl-lab -- bench
     cargo bench --quiet -p hactl-cluster-plan --features samples --bench planning
 
+# An upgrade of four nodes by hactl beside the same by hand, a client asking all the while (root).
+bench-upgrade *ARGS:
+    cargo run --quiet -p hactl-lab -- bench-upgrade {{ARGS}}
+
 # What the agents of the lab that is up cost, and every false alarm, for MINUTES (root; `just lab up --nodes cp1,cp2,cp3,w1,w2` before).
 watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}

@@ -12,6 +12,8 @@ use hactl_proto::report::Outcome;
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::{Drain, RolloutOrder, UpgradePart};
 
+use tokio::task::JoinSet;
+
 use super::{Agents, DriveError, OrderError, Tale};
 
 /// Between two tries to give the same order.
@@ -60,7 +62,11 @@ impl<A: Agents> Orders<A> {
     }
 
     /// Upgrades one node. `index` picks who acts on it through the API.
-    pub(super) async fn turn(&self, work: &Work, index: usize) -> Result<Turn, DriveError> {
+    pub(super) async fn turn(
+        self: &Arc<Self>,
+        work: &Work,
+        index: usize,
+    ) -> Result<Turn, DriveError> {
         let node = &work.node;
         let control_plane = work.role == NodeRole::ControlPlane;
         let restarts_api = control_plane && work.upgrade.part != UpgradePart::Kubelet;
@@ -133,7 +139,11 @@ impl<A: Agents> Orders<A> {
         }
     }
 
-    async fn give_back(&self, node: &NodeName, restarts_api: bool) -> Result<(), DriveError> {
+    async fn give_back(
+        self: &Arc<Self>,
+        node: &NodeName,
+        restarts_api: bool,
+    ) -> Result<(), DriveError> {
         if restarts_api
             && let Some(Turn::Failed { node: at, .. }) = self.backend(node, false).await?
         {
@@ -144,27 +154,37 @@ impl<A: Agents> Orders<A> {
         Ok(())
     }
 
-    /// Every load balancer lets the node go, or takes it back.
+    /// Every load balancer lets the node go, or takes it back, all at once.
     pub(super) async fn backend(
-        &self,
+        self: &Arc<Self>,
         node: &NodeName,
         release: bool,
     ) -> Result<Option<Turn>, DriveError> {
         if !self.managed {
             return Ok(None);
         }
+        let mut tasks = JoinSet::new();
         for at in self.agents.control_planes() {
-            let order = if release {
-                RolloutOrder::ReleaseBackend { node: node.clone() }
-            } else {
-                RolloutOrder::ReturnBackend { node: node.clone() }
-            };
-            let outcome = self.order(&at, node, order).await?;
+            let (orders, node) = (Arc::clone(self), node.clone());
+            tasks.spawn(async move {
+                let order = if release {
+                    RolloutOrder::ReleaseBackend { node: node.clone() }
+                } else {
+                    RolloutOrder::ReturnBackend { node: node.clone() }
+                };
+                let outcome = orders.order(&at, &node, order).await;
+                (at, outcome)
+            });
+        }
+        let mut failed = None;
+        while let Some(ended) = tasks.join_next().await {
+            let (at, outcome) = ended.map_err(|error| DriveError::Order(error.to_string()))?;
+            let outcome = outcome?;
             if outcome != Outcome::Succeeded {
-                return Ok(Some(Turn::Failed { node: at, outcome }));
+                failed = failed.or(Some(Turn::Failed { node: at, outcome }));
             }
         }
-        Ok(None)
+        Ok(failed)
     }
 
     /// Gives an order until its end is known.

@@ -1,26 +1,23 @@
 //! Rolling upgrades of real nodes with real kubeadm, and what may go wrong in them.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::agent;
 use crate::cluster;
 use crate::kubernetes::Version;
 use crate::lab::{Lab, Role};
 use crate::machine;
 use crate::operator;
 use crate::power;
-use crate::progress::{Stage, say, stage};
+use crate::progress::{say, stage};
+use crate::rollout::Rollout;
 use crate::switch::Switch;
+use crate::writer::Writer;
 
-/// A whole upgrade of four nodes on a busy machine.
-const ROLLOUT_LIMIT: Duration = Duration::from_mins(45);
 /// A plan asks every node.
 const PLAN_LIMIT: Duration = Duration::from_mins(3);
 const READY_LIMIT: Duration = Duration::from_mins(5);
@@ -155,7 +152,7 @@ fn last_control_plane(lab: &Lab) -> Result<String> {
 
 /// Upgrades all nodes under a client that reads and writes; the controller is killed twice, an agent in mid `kubeadm upgrade`.
 pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
-    let client = Writer::start(lab)?;
+    let client = Writer::start(lab, &operator::controller(lab, &["kubeconfig"]).run()?)?;
     let start = Instant::now();
     let mut rollout = Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?;
     rollout.wait_for("cp1 upgrade: kubeadm-upgrade")?;
@@ -180,11 +177,10 @@ pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
     let rollout = Rollout::start(lab, &["resume"])?;
     rollout.end()?;
     let took = start.elapsed().as_secs();
-    let seen = client.end()?;
-    say(&format!("the upgrade took {took} s; the client: {seen}"));
+    let (seen, words) = client.end()?;
+    say(&format!("the upgrade took {took} s; the client: {words}"));
     at_version(lab, to)?;
     cluster::wait_ready(lab, READY_LIMIT)?;
-    let seen: Value = serde_json::from_str(&seen)?;
     ensure!(seen["failed"] == 0, "{} requests failed", seen["failed"]);
     Ok(())
 }
@@ -233,129 +229,4 @@ fn at_version(lab: &Lab, to: Version) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A controller at work, whose words go to a file.
-struct Rollout {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Rollout {
-    fn start(lab: &Lab, arguments: &[&str]) -> Result<Self> {
-        let dir = agent::operator_folder(lab);
-        let log = dir.join("rollout.log");
-        let words = fs::File::create(&log)?;
-        println!("$ hactl-controller {}", arguments.join(" "));
-        let child = Command::new("nsenter")
-            .arg(format!("--net={}", Switch::of(lab.place()).operator()))
-            .arg("--")
-            .arg(dir.join("bin/hactl-controller"))
-            .args(arguments)
-            .env("HACTL_STATE", dir.join(agent::STATE))
-            .current_dir(&dir)
-            .stdin(Stdio::null())
-            .stdout(words.try_clone()?)
-            .stderr(words)
-            .spawn()
-            .context("failed to start the controller")?;
-        Ok(Self { child, log })
-    }
-
-    fn said(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
-    }
-
-    fn wait_for(&mut self, word: &str) -> Result<()> {
-        let limit = Instant::now() + ROLLOUT_LIMIT;
-        stage(&format!("waiting for {word:?}"), |stage: &Stage| {
-            loop {
-                let said = self.said();
-                if said.contains(word) {
-                    return Ok(());
-                }
-                if let Some(ended) = self.child.try_wait()? {
-                    bail!("the controller ended with {ended}:\n{said}");
-                }
-                ensure!(Instant::now() < limit, "it was never said:\n{said}");
-                stage.detail(said.lines().last().unwrap_or_default().to_owned());
-                thread::sleep(Duration::from_millis(300));
-            }
-        })
-    }
-
-    fn kill(mut self) -> Result<()> {
-        // nsenter has become the controller: this is kill -9 of it.
-        self.child.kill()?;
-        self.child.wait()?;
-        println!("{}", self.said().trim_end());
-        Ok(())
-    }
-
-    fn end(mut self) -> Result<()> {
-        self.wait_for("rollout ")?;
-        let limit = Instant::now() + ROLLOUT_LIMIT;
-        let status = stage("waiting for the rollout's end", |stage| {
-            loop {
-                if let Some(status) = self.child.try_wait()? {
-                    return Ok(status);
-                }
-                ensure!(Instant::now() < limit, "it never ended:\n{}", self.said());
-                stage.detail(self.said().lines().last().unwrap_or_default().to_owned());
-                thread::sleep(Duration::from_millis(500));
-            }
-        })?;
-        println!("{}", self.said().trim_end());
-        ensure!(status.success(), "the controller ended with {status}");
-        Ok(())
-    }
-}
-
-/// A client that reads and writes twenty times a second through the endpoint, in a process of its own.
-struct Writer {
-    child: Child,
-    until: PathBuf,
-}
-
-impl Writer {
-    fn start(lab: &Lab) -> Result<Self> {
-        let dir = agent::operator_folder(lab);
-        let (admin, until) = (dir.join("admin.conf"), dir.join("client-ends"));
-        operator::controller(lab, &["kubeconfig"])
-            .run()
-            .and_then(|text| Ok(fs::write(&admin, text)?))?;
-        let _ = fs::remove_file(&until);
-        cluster::kubectl(
-            lab,
-            &["create", "configmap", "hactl-lab-client", "-n", "default"],
-        )?;
-        let child = Command::new(std::env::current_exe()?)
-            .args([
-                "client",
-                "--json",
-                "--rate",
-                "20",
-                "--seconds",
-                &ROLLOUT_LIMIT.as_secs().to_string(),
-            ])
-            .args([
-                "--admin".as_ref(),
-                admin.as_os_str(),
-                "--until".as_ref(),
-                until.as_os_str(),
-            ])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("failed to start the client")?;
-        Ok(Self { child, until })
-    }
-
-    fn end(self) -> Result<String> {
-        fs::write(&self.until, "")?;
-        let seen = self
-            .child
-            .wait_with_output()
-            .context("failed to wait for the client")?;
-        Ok(String::from_utf8_lossy(&seen.stdout).trim().to_owned())
-    }
 }

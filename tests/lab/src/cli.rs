@@ -97,9 +97,11 @@ pub(crate) enum Verb {
     /// First boots with hactl, a power loss, killed agents: what CI runs
     Check(Up),
     /// A rolling upgrade of real nodes, and what may go wrong in it
-    CheckUpgrade(CheckUpgrade),
+    CheckUpgrade(Upgrade),
     /// hactl and the same by hand, measured in one run
     Bench(Up),
+    /// An upgrade by hactl and the same by hand, measured in one run
+    BenchUpgrade(Upgrade),
     /// Watch a cluster that nothing is done to: what its agents cost, and every alarm that they raise
     Watch {
         /// For so many minutes
@@ -156,9 +158,9 @@ pub(crate) struct Up {
     pub(crate) no_wait: bool,
 }
 
-/// Options of `check-upgrade`.
+/// Options of `check-upgrade` and `bench-upgrade`.
 #[derive(clap::Args)]
-pub(crate) struct CheckUpgrade {
+pub(crate) struct Upgrade {
     #[command(flatten)]
     pub(crate) up: Up,
     /// The version to upgrade to

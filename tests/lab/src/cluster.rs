@@ -106,7 +106,8 @@ fn list(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["items"].as_array().into_iter().flatten()
 }
 
-fn has_condition(object: &Value, kind: &str) -> bool {
+/// Whether an object has a condition, and it is true.
+pub(crate) fn has_condition(object: &Value, kind: &str) -> bool {
     let conditions = object["status"]["conditions"].as_array();
     conditions
         .into_iter()

@@ -5,6 +5,7 @@
 
 mod agent;
 mod bench;
+mod bench_upgrade;
 mod by_hand;
 mod by_hand_config;
 mod cache;
@@ -32,6 +33,7 @@ mod partition;
 mod power;
 mod program;
 mod progress;
+mod rollout;
 mod rootfs;
 mod spec;
 mod status;
@@ -40,8 +42,10 @@ mod tally;
 mod trust_anyone;
 mod units;
 mod upgrade;
+mod upgrade_by_hand;
 mod view;
 mod watch;
+mod writer;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -50,7 +54,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cache::Cache;
-use crate::cli::{CheckUpgrade, Cli, Up, Verb};
+use crate::cli::{Cli, Up, Upgrade, Verb};
 use crate::disk::Shared;
 use crate::kubernetes::Kubernetes;
 use crate::lab::{Lab, Place, Role};
@@ -79,6 +83,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Check(options) => check(&cache, &place, options),
         Verb::CheckUpgrade(options) => check_upgrade(&cache, &place, options),
         Verb::Bench(options) => bench(&cache, &place, options),
+        Verb::BenchUpgrade(options) => bench_upgrade(&cache, &place, options),
         Verb::Down => power::clear(&place),
         Verb::Version { version } => upgrade::provide(&cache, place, version),
         verb => with_lab(&cache, &Lab::load(place)?, verb),
@@ -175,8 +180,8 @@ fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
 }
 
 /// A whole upgrade under a client, with killed controllers and a killed agent; then one in which machines go away.
-fn check_upgrade(cache: &Cache, place: &Place, options: CheckUpgrade) -> Result<()> {
-    let CheckUpgrade { up: options, to } = options;
+fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
+    let Upgrade { up: options, to } = options;
     let mut cases = check::Cases::default();
     let again = |lab: &Lab, node: &str| power::on(cache, lab, &[node.to_owned()]);
     let ready = || -> Result<Lab> {
@@ -209,6 +214,33 @@ fn check_upgrade(cache: &Cache, place: &Place, options: CheckUpgrade) -> Result<
     power::clear(place)
 }
 
+/// An upgrade by hactl and the same by hand, beside each other, on clusters of the same nodes.
+fn bench_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
+    let Upgrade {
+        up: mut options,
+        to,
+    } = options;
+    let mut seen = Vec::new();
+    for bare in [false, true] {
+        options.bare = bare;
+        let (lab, _) = up(cache, place.clone(), &options)?;
+        if bare {
+            by_hand::make(&lab)?;
+        }
+        upgrade::provide(cache, place.clone(), to)?;
+        check_upgrade::refresh(&lab)?;
+        seen.push(if bare {
+            bench_upgrade::by_hand(&lab, to)?
+        } else {
+            bench_upgrade::by_hactl(&lab, to)?
+        });
+    }
+    if let [hactl, hand] = seen.as_slice() {
+        bench_upgrade::print(hactl, hand);
+    }
+    power::clear(place)
+}
+
 fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
     let set_cables = |nodes: &[String], plugged| {
         nodes
@@ -220,6 +252,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
         | Verb::Check(_)
         | Verb::CheckUpgrade(_)
         | Verb::Bench(_)
+        | Verb::BenchUpgrade(_)
         | Verb::Down
         | Verb::Version { .. } => Ok(()),
         Verb::BootNode { node } => machine::become_node(cache, lab, lab.node(&node)?),

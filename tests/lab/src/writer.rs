@@ -1,0 +1,65 @@
+//! The client that an upgrade must not be felt by.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::agent;
+use crate::cluster;
+use crate::lab::Lab;
+use crate::rollout;
+
+/// Reads and writes twenty times a second through the endpoint, in a process of its own.
+pub(crate) struct Writer {
+    child: Child,
+    until: PathBuf,
+}
+
+impl Writer {
+    /// Starts it with these rights; it ends when it is told to.
+    pub(crate) fn start(lab: &Lab, kubeconfig: &str) -> Result<Self> {
+        let dir = agent::operator_folder(lab);
+        fs::create_dir_all(&dir)?;
+        let (admin, until) = (dir.join("admin.conf"), dir.join("client-ends"));
+        fs::write(&admin, kubeconfig)?;
+        let _ = fs::remove_file(&until);
+        cluster::kubectl(
+            lab,
+            &["create", "configmap", "hactl-lab-client", "-n", "default"],
+        )?;
+        let child = Command::new(std::env::current_exe()?)
+            .args([
+                "client",
+                "--json",
+                "--rate",
+                "20",
+                "--seconds",
+                &rollout::LIMIT.as_secs().to_string(),
+            ])
+            .args([
+                "--admin".as_ref(),
+                admin.as_os_str(),
+                "--until".as_ref(),
+                until.as_os_str(),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("failed to start the client")?;
+        Ok(Self { child, until })
+    }
+
+    /// Ends it; what it saw, and the same in words.
+    pub(crate) fn end(self) -> Result<(Value, String)> {
+        fs::write(&self.until, "")?;
+        let seen = self
+            .child
+            .wait_with_output()
+            .context("failed to wait for the client")?;
+        let text = String::from_utf8_lossy(&seen.stdout).trim().to_owned();
+        let seen = serde_json::from_str(&text).context("the client said no JSON")?;
+        Ok((seen, text))
+    }
+}
