@@ -3,6 +3,8 @@
 //! Reading YAML, naming lines and remedies is the controller's (`hactl-cluster-plan::spec`); this is the canonical form that
 //! is hashed, put into bundles and voted on. Defaults are filled in before a value of this type exists.
 
+pub mod upgrade;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -38,6 +40,9 @@ pub struct ClusterSpec {
     pub pod_network: Option<PodNetwork>,
     /// Choices about safety and care.
     pub policies: Policies,
+    /// How rolling upgrades are done. No grant is bound to it, and bundles of before have the defaults.
+    #[serde(default)]
+    pub upgrade: upgrade::UpgradePolicy,
 }
 
 /// The Kubernetes release and where its images come from.

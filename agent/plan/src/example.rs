@@ -61,6 +61,7 @@ pub(crate) fn spec() -> ClusterSpec {
             node("cp3", 13, "c"),
         ],
         workers: vec![node("w1", 21, "a")],
+        upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
         pod_network: None,
         policies: Policies {
             grants: GrantPolicy::All,

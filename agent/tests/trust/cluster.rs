@@ -77,6 +77,7 @@ pub(crate) fn spec(port: u16) -> ClusterSpec {
         zones: vec![zone("a"), zone("b"), zone("c")],
         control_planes: vec![node("cp1", "a"), node("cp2", "b"), node("cp3", "c")],
         workers: vec![node("w1", "a")],
+        upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
         pod_network: None,
         policies: Policies {
             grants: GrantPolicy::All,

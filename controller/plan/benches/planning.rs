@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use hactl_cluster_plan::rollout::samples::{request, seen, version};
-use hactl_cluster_plan::rollout::{Decision, decide, plan};
+use hactl_cluster_plan::rollout::{Decision, Memory, decide, plan};
 
 const WORKERS: usize = 4_997;
 
@@ -26,7 +26,10 @@ fn main() -> ExitCode {
     };
     let took = start.elapsed();
     let start = Instant::now();
-    let staged = matches!(decide(&planned, &seen, None), Decision::Stage { .. });
+    let staged = matches!(
+        decide(&planned, &seen, &Memory::default()),
+        Decision::Stage { .. }
+    );
     let decided = start.elapsed();
     let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:"));

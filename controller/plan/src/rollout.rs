@@ -5,12 +5,14 @@ mod blockers;
 mod done;
 mod gate;
 mod hops;
+mod memory;
 mod next;
 mod plan;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Answer;
 
+pub use hactl_proto::spec::upgrade::UpgradePolicy as Policy;
+pub use memory::{Memory, Soak};
 pub use next::{Decision, Work, decide};
 pub use plan::plan;
 
@@ -68,20 +72,6 @@ pub struct Request {
     pub zones: BTreeSet<ZoneName>,
     /// Only these workers; all where empty.
     pub nodes: BTreeSet<NodeName>,
-}
-
-/// How a rollout is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Policy {
-    /// So many workers may be away at a time, those that are not well for other reasons included.
-    pub max_unavailable: u32,
-    /// How long one drain may take, in seconds.
-    pub drain_limit_seconds: u32,
-    /// Pods that nobody makes again may go.
-    pub delete_unmanaged: bool,
-    /// Pods with data on the node may go.
-    pub delete_local_data: bool,
 }
 
 /// A frozen plan. What is carried out is this; where each node stands is seen anew each time.
@@ -134,6 +124,8 @@ pub enum PhaseKind {
     Stage,
     /// etcd's snapshot is taken and verified.
     Snapshot,
+    /// The nodes of the phase before are looked at until so many looks in a row found all well.
+    Soak,
     /// Control planes: static pods, and the kubelet where the minor stays.
     ControlPlanes,
     /// The kubelets of control planes, once every API server is there: where the minor changes.
@@ -160,6 +152,7 @@ impl PhaseKind {
         match self {
             Self::Stage => "stage",
             Self::Snapshot => "snapshot etcd",
+            Self::Soak => "soak",
             Self::ControlPlanes => "control planes",
             Self::Kubelets => "kubelets of control planes",
             Self::Etcd => "etcd",
@@ -170,7 +163,7 @@ impl PhaseKind {
     /// What of a node it upgrades; `None`: it does not touch what runs.
     pub const fn part(self, minor_changes: bool) -> Option<UpgradePart> {
         match self {
-            Self::Stage | Self::Snapshot => None,
+            Self::Stage | Self::Snapshot | Self::Soak => None,
             Self::ControlPlanes if minor_changes => Some(UpgradePart::ControlPlane),
             Self::ControlPlanes | Self::Workers => Some(UpgradePart::Whole),
             Self::Kubelets => Some(UpgradePart::Kubelet),
@@ -183,17 +176,6 @@ impl Hop {
     /// Whether the minor changes.
     pub fn minor_changes(&self) -> bool {
         self.from.minor != self.to.minor
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            max_unavailable: 1,
-            drain_limit_seconds: 900,
-            delete_unmanaged: false,
-            delete_local_data: true,
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod policies;
 mod position;
 mod problem;
 mod suggest;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,7 @@ pub(crate) const SPEC_FIELDS: &[&str] = &[
     "workerEnrolment",
     "podNetwork",
     "policies",
+    "upgrade",
 ];
 
 fn read_root(root: &Node, load: &mut LoadFile<'_>, problems: &mut Problems) -> Option<ClusterSpec> {
@@ -119,6 +121,7 @@ fn read_body(
     let workers = nodes::read_workers(body, &zones, problems);
     let pod_network = pod_network::read(body, load, problems);
     let policies = policies::read(body, problems);
+    let upgrade = upgrade::read(body, problems);
     check::all(
         &check::Draft {
             networks: &networks,
@@ -128,6 +131,7 @@ fn read_body(
             control_planes: &control_planes,
             workers: &workers,
             policies: &policies,
+            upgrade: &upgrade,
         },
         problems,
     );
@@ -142,6 +146,7 @@ fn read_body(
         workers: workers.finish()?,
         pod_network,
         policies: policies.finish(),
+        upgrade: upgrade.finish(),
     })
 }
 

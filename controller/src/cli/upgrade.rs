@@ -38,18 +38,18 @@ pub(super) struct Upgrade {
     /// Print the plan, or every reason against one, and change nothing
     #[arg(long)]
     plan: bool,
-    /// So many workers may be away at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    max_unavailable: u32,
+    /// So many workers may be away at a time, in place of the spec's upgrade.maxUnavailable
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    max_unavailable: Option<u32>,
     /// Only workers of this zone; control planes always go first
     #[arg(long, value_name = "ZONE")]
     zone: Vec<ZoneName>,
     /// Only this worker
     #[arg(long, value_name = "NODE")]
     node: Vec<NodeName>,
-    /// How long one drain may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(10..=86_400))]
-    drain_limit: u32,
+    /// How long one drain may take, in seconds, in place of the spec's upgrade.drainLimitSeconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    drain_limit: Option<u32>,
     /// Let pods go that nobody makes again
     #[arg(long)]
     delete_unmanaged: bool,
@@ -79,18 +79,8 @@ pub(super) struct Abort {}
 impl Upgrade {
     pub(super) fn run(self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
         let desk = Desk::open(common)?;
-        let request = Request {
-            to: self.to,
-            policy: Policy {
-                max_unavailable: self.max_unavailable,
-                drain_limit_seconds: self.drain_limit,
-                delete_unmanaged: self.delete_unmanaged,
-                delete_local_data: !self.keep_local_data,
-            },
-            zones: self.zone.into_iter().collect::<BTreeSet<_>>(),
-            nodes: self.node.into_iter().collect(),
-        };
         let only_plan = self.plan;
+        let request = self.request(&desk.kept.spec.upgrade);
         wait(async {
             let agents = desk.agents().await;
             let kept = newest(&*agents).await;
@@ -137,6 +127,24 @@ impl Upgrade {
             put(&*agents, &record).await.map_err(kept_failure)?;
             desk.carry_on(&agents, &record, &plan, screen).await
         })
+    }
+}
+
+impl Upgrade {
+    /// What is asked for: the spec's policy, and flags in its place.
+    fn request(self, spec: &Policy) -> Request {
+        Request {
+            to: self.to,
+            policy: Policy {
+                max_unavailable: self.max_unavailable.unwrap_or(spec.max_unavailable),
+                drain_limit_seconds: self.drain_limit.unwrap_or(spec.drain_limit_seconds),
+                delete_unmanaged: self.delete_unmanaged || spec.delete_unmanaged,
+                delete_local_data: !self.keep_local_data && spec.delete_local_data,
+                ..spec.clone()
+            },
+            zones: self.zone.into_iter().collect::<BTreeSet<_>>(),
+            nodes: self.node.into_iter().collect(),
+        }
     }
 }
 
@@ -281,5 +289,54 @@ impl Desk {
             Err(DriveError::Keep(error)) => Err(kept_failure(error)),
             Err(error) => Err(Failure::failed("carry the rollout on")(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        upgrade: Upgrade,
+    }
+
+    fn policy(flags: &[&str], spec: &Policy) -> Policy {
+        let line = ["upgrade", "--to", "v1.36.3"].iter().chain(flags).copied();
+        Line::try_parse_from(line)
+            .unwrap()
+            .upgrade
+            .request(spec)
+            .policy
+    }
+
+    #[test]
+    fn flags_take_the_place_of_the_specs_policy_and_the_rest_stays() {
+        let mut spec = Policy {
+            max_unavailable: 4,
+            drain_limit_seconds: 60,
+            ..Policy::default()
+        };
+        spec.canary.passes = 40;
+        assert_eq!(policy(&[], &spec), spec);
+        let flags = [
+            "--max-unavailable",
+            "2",
+            "--drain-limit",
+            "90",
+            "--keep-local-data",
+        ];
+        let wanted = Policy {
+            max_unavailable: 2,
+            drain_limit_seconds: 90,
+            delete_local_data: false,
+            ..spec.clone()
+        };
+        assert_eq!(policy(&flags, &spec), wanted);
+        spec.delete_local_data = false;
+        assert!(!policy(&[], &spec).delete_local_data);
+        assert!(policy(&["--delete-unmanaged"], &spec).delete_unmanaged);
     }
 }

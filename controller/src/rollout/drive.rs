@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hactl_cluster_plan::rollout::{Decision, RolloutPlan, Seen, Work, decide};
+use hactl_cluster_plan::rollout::{Decision, Memory, RolloutPlan, Seen, Soak, Work, decide};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
 use hactl_proto::rollout::{RolloutOrder, RolloutRecord, RolloutWish};
@@ -98,7 +98,7 @@ struct Run<'a, A> {
 
 impl<A: Agents> Run<'_, A> {
     async fn until_the_end(&self, hold: &Hold) -> Result<End, DriveError> {
-        let mut snapshot: Option<KubernetesVersion> = None;
+        let mut memory = Memory::default();
         let mut orders: Option<Arc<Orders<A>>> = None;
         loop {
             if hold.lost() {
@@ -114,7 +114,11 @@ impl<A: Agents> Run<'_, A> {
             if let Some(end) = self.mend(&seen, orders).await? {
                 return Ok(end);
             }
-            match decide(self.plan, &seen, snapshot.as_ref()) {
+            let decision = decide(self.plan, &seen, &memory);
+            if !matches!(decision, Decision::Soak(_)) {
+                memory.interrupted();
+            }
+            match decision {
                 Decision::Done => return Ok(End::Finished),
                 Decision::Wait(reasons) => {
                     self.tale.waits(reasons);
@@ -133,8 +137,11 @@ impl<A: Agents> Run<'_, A> {
                     if outcome != Outcome::Succeeded {
                         return Ok(End::Stopped { node, outcome });
                     }
-                    snapshot = self.present(&seen);
+                    if let Some(to) = self.present(&seen) {
+                        memory.took_snapshot(to);
+                    }
                 }
+                Decision::Soak(soak) => self.soak(soak, &mut memory).await,
                 Decision::Upgrade(works) => {
                     if let Some(end) = self.turns(orders, &works).await? {
                         return Ok(end);
@@ -142,6 +149,21 @@ impl<A: Agents> Run<'_, A> {
                 }
             }
         }
+    }
+
+    /// One look found all gates open; the next one is some seconds later.
+    async fn soak(&self, soak: Soak, memory: &mut Memory) {
+        let canary = &self.plan.policy.canary;
+        let nodes: Vec<&str> = soak.nodes.iter().map(NodeName::as_str).collect();
+        self.tale.waits(vec![format!(
+            "{} to be seen well {} times in a row, every {} s, before others follow ({})",
+            nodes.join(", "),
+            canary.passes,
+            canary.pass_seconds,
+            soak.kind.name()
+        )]);
+        memory.passed(soak, canary.passes);
+        tokio::time::sleep(Duration::from_secs(canary.pass_seconds.into())).await;
     }
 
     fn orders(&self, seen: &Seen, hold: &Hold) -> Orders<A> {

@@ -55,6 +55,7 @@ pub(crate) fn spec(port: u16) -> Result<ClusterSpec> {
             node("cp3", 13, "west")?,
         ],
         workers: vec![node("w1", 21, "north")?, node("w2", 22, "south")?],
+        upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
         pod_network: Some(PodNetwork {
             manifest: "{}".to_owned(),
         }),

@@ -12,9 +12,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hactl_controller::rollout::{DriveError, End, drive, newest, wish};
+use hactl_controller::rollout::{DriveError, End, drive, newest, put, wish};
+use hactl_proto::Timestamp;
 use hactl_proto::report::Outcome;
 use hactl_proto::rollout::RolloutWish;
+use hactl_proto::spec::upgrade::{Day, Window};
 use hactl_proto::version::KubernetesVersion;
 use support::fleet::*;
 use support::through::{check, within};
@@ -57,6 +59,40 @@ fn a_cluster_is_upgraded_node_by_node_and_planned_empty_after() {
             .exists("/var/lib/hactl/snapshots")
     );
     assert_ne!(state.clusters.values().next().unwrap().leader, 0);
+}
+
+#[test]
+fn no_node_is_begun_before_its_window_opens_and_packages_are_there_by_then() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let opens = world.state().now() + Duration::from_hours(1);
+        let clock = |at: Timestamp| at.strftime("%H:%M").to_string();
+        let mut wanted = request(TARGET);
+        wanted.policy.windows = vec![Window {
+            days: Day::ALL.into(),
+            from: clock(opens).parse().unwrap(),
+            to: clock(opens + Duration::from_hours(6)).parse().unwrap(),
+            zone: "UTC".to_owned(),
+        }];
+        let plan = fleet.plan(&wanted, 1).await.unwrap();
+        let record = record(&plan);
+        put(&*fleet, &record).await.unwrap();
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &record, &plan, 1, "ann", &tale))
+            .await
+            .unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+        let at_window = |line: &String| line.starts_with("the window daily ");
+        assert!(said.lock().unwrap().iter().any(at_window));
+        // The window's hours have no seconds.
+        let opens = opens - Duration::from_mins(1);
+        for line in tale.lines() {
+            let early = line.begun < opens;
+            assert_eq!(early, line.order == "stage", "{line:?} before {opens}");
+        }
+    });
+    check(&world, &TARGET);
 }
 
 #[test]

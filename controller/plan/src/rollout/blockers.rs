@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::survey::{ClusterSurvey, NodeSeen};
 use hactl_proto::spec::EtcdTopology;
 use hactl_proto::version::KubernetesVersion;
@@ -44,6 +45,7 @@ pub(super) fn of(
     missing: &[u16],
 ) -> Vec<Blocker> {
     let mut reasons = path(seen, request, from, missing);
+    reasons.extend(canaries(seen, request));
     let known: BTreeMap<&NodeName, &NodeSeen> = match &seen.cluster {
         Ok(cluster) => cluster
             .nodes
@@ -113,6 +115,34 @@ fn path(seen: &Seen, request: &Request, from: &KubernetesVersion, missing: &[u16
         }
     }
     reasons
+}
+
+/// A canary that is not there would go first unseen.
+fn canaries(seen: &Seen, request: &Request) -> Vec<Blocker> {
+    let policy = &request.policy.canary;
+    let first = policy.control_plane.iter();
+    let wanted = first
+        .map(|name| (name, NodeRole::ControlPlane))
+        .chain(policy.workers.iter().map(|name| (name, NodeRole::Worker)));
+    let absent = wanted.filter(|(name, role)| {
+        let there = |node: &SeenNode| node.name == **name && node.role == *role;
+        !seen.nodes.iter().any(there)
+    });
+    absent
+        .map(|(name, role)| {
+            let what = match role {
+                NodeRole::ControlPlane => "control plane",
+                NodeRole::Worker => "worker",
+            };
+            blocker(
+                Some(name),
+                "canary-known",
+                format!("no {what} of that name is known"),
+                "every canary of spec.upgrade.canary a node of the cluster",
+                "Name another one, or let it join first.",
+            )
+        })
+        .collect()
 }
 
 fn of_cluster(

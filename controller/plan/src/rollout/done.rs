@@ -22,18 +22,20 @@ const VERSIONED: [&str; 3] = [
 /// The hops that are not behind: from the last one that a control plane has begun. A hop begins once every node is through the
 /// one before, so that what earlier ones ask for is not asked for again in the middle of a later one.
 pub(super) fn hops_left<'a>(plan: &'a RolloutPlan, seen: &Seen) -> &'a [Hop] {
-    let begun = |hop: &Hop| {
-        seen.control_planes().any(|node| {
-            let at = node.api_server().is_some_and(|version| version >= hop.to);
-            at || node
-                .survey
-                .said()
-                .and_then(|survey| survey.unfinished.as_ref())
-                .is_some_and(|unfinished| unfinished.target == hop.to)
-        })
-    };
-    let present = plan.hops.iter().rposition(begun).unwrap_or(0);
-    plan.hops.get(present..).unwrap_or_default()
+    let present = plan.hops.iter().rposition(|hop| hop_begun(hop, seen));
+    plan.hops.get(present.unwrap_or(0)..).unwrap_or_default()
+}
+
+/// Whether a control plane has begun the hop.
+pub(super) fn hop_begun(hop: &Hop, seen: &Seen) -> bool {
+    seen.control_planes().any(|node| {
+        let at = node.api_server().is_some_and(|version| version >= hop.to);
+        at || node
+            .survey
+            .said()
+            .and_then(|survey| survey.unfinished.as_ref())
+            .is_some_and(|unfinished| unfinished.target == hop.to)
+    })
 }
 
 /// Whether a node has seen a phase of the hop; `later` are the hops after it. A node that does not say is not done.
@@ -65,13 +67,27 @@ pub(super) fn done(
             let through = settled && kubelet && (node.role == NodeRole::Worker || pods);
             through || staged_for(survey, hop) || staged_later(survey, later)
         }
-        PhaseKind::Snapshot => false,
+        // These two are no node's state.
+        PhaseKind::Snapshot | PhaseKind::Soak => false,
         PhaseKind::ControlPlanes if hop.minor_changes() => settled && pods && uncordoned,
         PhaseKind::ControlPlanes => settled && pods && kubelet,
         PhaseKind::Kubelets => settled && kubelet,
         PhaseKind::Etcd => settled && uncordoned && etcd(survey, hop, later) == EtcdOf::There,
         PhaseKind::Workers => settled && kubelet && at(survey.installed.versions.kubeadm.as_ref()),
     }
+}
+
+/// Whether a worker is through a hop but for being Ready.
+pub(super) fn through_but_ready(hop: &Hop, node: &SeenNode, known: &Known<'_>) -> bool {
+    let (Some(survey), Some(found)) = (node.survey.said(), known.get(&node.name)) else {
+        return false;
+    };
+    let at = |version: Option<&KubernetesVersion>| version.is_some_and(|found| *found >= hop.to);
+    survey.unfinished.is_none()
+        && !found.ready
+        && !found.cordoned_by_hactl
+        && at(found.kubelet.as_ref())
+        && at(survey.installed.versions.kubeadm.as_ref())
 }
 
 /// Where a node's etcd stands against a hop.

@@ -1,4 +1,5 @@
-//! What to do next: a frozen plan against what is seen now. Nothing is remembered, so whoever resumes, wherever, decides the same.
+//! What to do next: a frozen plan against what is seen now. Where nodes stand is never remembered, so whoever resumes, wherever,
+//! decides the same.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +8,11 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::{Upgrade, UpgradePart};
 use hactl_proto::version::KubernetesVersion;
 
-use super::done::{EtcdOf, Known, done, etcd, hops_left};
+use super::done::{EtcdOf, Known, done, etcd, hop_begun, hops_left, through_but_ready};
 use super::gate::{control_planes_unwell, unavailable};
-use super::{Hop, PhaseKind, RolloutPlan, Seen, SeenNode};
+use super::memory::{Memory, Soak};
+use super::window::closed;
+use super::{Hop, Phase, PhaseKind, RolloutPlan, Seen, SeenNode};
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Decision {
     },
     /// Have this control plane take a snapshot of etcd.
     Snapshot(NodeName),
+    /// All gates are open this moment: one look more of those that a canary's soak asks for in a row.
+    Soak(Soak),
     /// Upgrade these nodes together.
     Upgrade(Vec<Work>),
 }
@@ -42,9 +47,18 @@ pub struct Work {
     pub upgrade: Upgrade,
 }
 
-/// Decides. `snapshot` says whether this run of the controller has a verified snapshot of the present hop.
-pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersion>) -> Decision {
-    let nodes = seen.by_name();
+/// What a decision looks at.
+struct Look<'a> {
+    plan: &'a RolloutPlan,
+    seen: &'a Seen,
+    known: Known<'a>,
+    memory: &'a Memory,
+    /// What is waited for where no window is open.
+    closed: Option<String>,
+}
+
+/// Decides.
+pub fn decide(plan: &RolloutPlan, seen: &Seen, memory: &Memory) -> Decision {
     let known: Known<'_> = match &seen.cluster {
         Ok(cluster) => cluster
             .nodes
@@ -53,53 +67,235 @@ pub fn decide(plan: &RolloutPlan, seen: &Seen, snapshot: Option<&KubernetesVersi
             .collect(),
         Err(_) => BTreeMap::new(),
     };
+    let look = Look {
+        plan,
+        seen,
+        known,
+        memory,
+        closed: closed(&plan.policy.windows, seen.at),
+    };
+    let nodes = seen.by_name();
     let hops = hops_left(plan, seen);
     for (index, hop) in hops.iter().enumerate() {
-        let later = &hops[index + 1..];
-        for phase in &hop.phases {
-            for batch in &phase.batches {
-                let left: Vec<&SeenNode> = batch
-                    .iter()
-                    .filter_map(|name| nodes.get(name).copied())
-                    .filter(|node| !done(phase.kind, hop, later, node, &known))
-                    .collect();
-                if left.is_empty() {
-                    continue;
-                }
-                let found = match phase.kind {
-                    PhaseKind::Stage => stage(hop, &left),
-                    PhaseKind::Snapshot => {
-                        let begun = seen
-                            .control_planes()
-                            .any(|node| node.api_server().is_some_and(|version| version >= hop.to));
-                        if begun || snapshot == Some(&hop.to) {
-                            continue;
-                        }
-                        gated(seen, None, || Decision::Snapshot(left[0].name.clone()))
-                    }
-                    PhaseKind::Workers => workers(plan, hop, seen, &known, &left),
-                    PhaseKind::Etcd => etcd_turn(hop, later, seen, left[0]),
-                    kind => control_plane(hop, kind, seen, left[0]),
-                };
-                return found;
+        let place = Place {
+            hop,
+            later: &hops[index + 1..],
+        };
+        for (at, phase) in hop.phases.iter().enumerate() {
+            let found = if phase.kind == PhaseKind::Soak {
+                look.soak(&place, at, &nodes)
+            } else {
+                look.phase(&place, phase, &nodes)
+            };
+            if let Some(decision) = found {
+                return decision;
             }
         }
     }
     Decision::Done
 }
 
-fn stage(hop: &Hop, left: &[&SeenNode]) -> Decision {
-    let silent: Vec<String> = left
-        .iter()
-        .filter(|node| node.survey.said().is_none())
-        .map(|node| format!("{} does not answer", node.name))
-        .collect();
-    if !silent.is_empty() {
-        return Decision::Wait(silent);
+/// Where in the plan.
+struct Place<'a> {
+    hop: &'a Hop,
+    later: &'a [Hop],
+}
+
+impl Look<'_> {
+    /// What is left to do of a phase.
+    fn phase(
+        &self,
+        place: &Place<'_>,
+        phase: &Phase,
+        nodes: &BTreeMap<&NodeName, &SeenNode>,
+    ) -> Option<Decision> {
+        let Place { hop, later } = *place;
+        for batch in &phase.batches {
+            let left: Vec<&SeenNode> = batch
+                .iter()
+                .filter_map(|name| nodes.get(name).copied())
+                .filter(|node| !done(phase.kind, hop, later, node, &self.known))
+                .collect();
+            if left.is_empty() {
+                continue;
+            }
+            let found = match phase.kind {
+                PhaseKind::Stage => self.stage(hop, &left),
+                PhaseKind::Snapshot => self.snapshot(hop, left[0]),
+                PhaseKind::Workers => Some(self.workers(hop, &left)),
+                PhaseKind::Etcd => Some(self.etcd_turn(place, left[0])),
+                kind => Some(self.control_plane(hop, kind, left[0])),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
-    Decision::Stage {
-        target: hop.to.clone(),
-        nodes: left.iter().map(|node| node.name.clone()).collect(),
+
+    /// Brings the version to who lacks it. Before a hop is begun every node has it; a worker that falls silent later holds up its
+    /// own turn only, and is staged when it is back.
+    fn stage(&self, hop: &Hop, left: &[&SeenNode]) -> Option<Decision> {
+        let later = hop_begun(hop, self.seen);
+        let (answer, silent): (Vec<&SeenNode>, Vec<&SeenNode>) =
+            left.iter().partition(|node| node.survey.said().is_some());
+        let waited = silent
+            .into_iter()
+            .filter(|node| !later || node.role == NodeRole::ControlPlane);
+        let waited: Vec<String> = waited
+            .map(|node| format!("{} does not answer", node.name))
+            .collect();
+        if !waited.is_empty() {
+            return Some(Decision::Wait(waited));
+        }
+        (!answer.is_empty()).then(|| Decision::Stage {
+            target: hop.to.clone(),
+            nodes: answer.iter().map(|node| node.name.clone()).collect(),
+        })
+    }
+
+    /// Before the first API server of a hop is touched.
+    fn snapshot(&self, hop: &Hop, node: &SeenNode) -> Option<Decision> {
+        let begun = self
+            .seen
+            .control_planes()
+            .any(|node| node.api_server().is_some_and(|version| version >= hop.to));
+        if begun || self.memory.has_snapshot(&hop.to) {
+            return None;
+        }
+        if let Some(window) = &self.closed {
+            return Some(Decision::Wait(vec![window.clone()]));
+        }
+        let go = || Decision::Snapshot(node.name.clone());
+        Some(gated(self.seen, None, go))
+    }
+
+    /// Canaries are looked at until so many looks in a row found all gates open. Where another of the same work was begun they
+    /// were, by this run or an earlier one.
+    fn soak(
+        &self,
+        place: &Place<'_>,
+        at: usize,
+        nodes: &BTreeMap<&NodeName, &SeenNode>,
+    ) -> Option<Decision> {
+        let Place { hop, later } = *place;
+        let kind = hop.phases.get(at.checked_sub(1)?)?.kind;
+        let soak = Soak {
+            to: hop.to.clone(),
+            kind,
+            nodes: hop.phases[at].batches.concat(),
+        };
+        let others = hop.phases[at + 1..].iter().filter(|one| one.kind == kind);
+        let followed = others
+            .flat_map(|phase| phase.batches.iter().flatten())
+            .filter_map(|name| nodes.get(name))
+            .any(|node| self.begun(node) || done(kind, hop, later, node, &self.known));
+        if followed || self.memory.soaked(&soak) {
+            return None;
+        }
+        Some(gated(self.seen, None, || Decision::Soak(soak)))
+    }
+
+    /// Whether a node's turn has begun: it is finished whatever the hour is.
+    fn begun(&self, node: &SeenNode) -> bool {
+        let unfinished = node
+            .survey
+            .said()
+            .is_some_and(|survey| survey.unfinished.is_some());
+        let found = self.known.get(&node.name);
+        unfinished || found.is_some_and(|found| found.cordoned_by_hactl)
+    }
+
+    /// What keeps a node from being begun by the hour.
+    fn not_now(&self, node: &SeenNode) -> Option<&String> {
+        self.closed.as_ref().filter(|_| !self.begun(node))
+    }
+
+    fn control_plane(&self, hop: &Hop, kind: PhaseKind, node: &SeenNode) -> Decision {
+        let Some(survey) = node.survey.said() else {
+            return Decision::Wait(vec![format!("{} does not answer", node.name)]);
+        };
+        if let Some(window) = self.not_now(node) {
+            return Decision::Wait(vec![window.clone()]);
+        }
+        // One that was begun may be unwell itself; the way out is forward.
+        let begun = survey.unfinished.is_some();
+        let first = kind != PhaseKind::Kubelets && is_first(hop, kind, &node.name);
+        gated(self.seen, begun.then_some(&node.name), || {
+            Decision::Upgrade(vec![work(node, hop, kind, first)])
+        })
+    }
+
+    /// A node's etcd. Where it is not known which one the target brings, the node is asked to tell it: staging again asks the
+    /// target's kubeadm, which every control plane has by then. Not known is never taken for none.
+    fn etcd_turn(&self, place: &Place<'_>, node: &SeenNode) -> Decision {
+        let Place { hop, later } = *place;
+        let Some(survey) = node.survey.said() else {
+            return Decision::Wait(vec![format!("{} does not answer", node.name)]);
+        };
+        if etcd(survey, hop, later) != EtcdOf::Unknown {
+            return self.control_plane(hop, PhaseKind::Etcd, node);
+        }
+        let kubeadm = survey.installed.versions.kubeadm.as_ref();
+        if kubeadm == Some(&hop.to) {
+            return Decision::Stage {
+                target: hop.to.clone(),
+                nodes: vec![node.name.clone()],
+            };
+        }
+        let has = kubeadm.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        Decision::Wait(vec![format!(
+            "which etcd {} brings to {} is not known, and its kubeadm, {has}, can't tell",
+            hop.to, node.name
+        )])
+    }
+
+    /// As many of a batch as may be away, others that are away already counted.
+    fn workers(&self, hop: &Hop, left: &[&SeenNode]) -> Decision {
+        let servers = self.seen.control_planes().filter_map(SeenNode::api_server);
+        if servers.min().is_none_or(|version| version < hop.to) {
+            return Decision::Wait(vec![format!("an API server is older than {}", hop.to)]);
+        }
+        let mut reasons = Vec::new();
+        let most = usize::try_from(self.plan.policy.max_unavailable)
+            .unwrap_or(1)
+            .max(1);
+        let of_batch = |node: &SeenNode| left.iter().any(|one| one.name == node.name);
+        for node in &self.seen.nodes {
+            if unavailable(node, &self.known) && !of_batch(node) {
+                reasons.push(format!("{} is away, and at most {most} may be", node.name));
+            }
+        }
+        let mut next = Vec::new();
+        for node in left {
+            // What is through but for being Ready is not upgraded once more.
+            if through_but_ready(hop, node, &self.known) {
+                reasons.push(format!("{} to be Ready at {}", node.name, hop.to));
+            } else if node.survey.said().is_some() {
+                next.push(*node);
+            } else {
+                reasons.push(format!("{} does not answer", node.name));
+            }
+        }
+        let free = most.saturating_sub(reasons.len());
+        let open: Vec<&SeenNode> = next
+            .iter()
+            .copied()
+            .filter(|node| self.not_now(node).is_none())
+            .collect();
+        if free == 0 || open.is_empty() {
+            if free > 0 && !next.is_empty() {
+                reasons.extend(self.closed.clone());
+            }
+            return Decision::Wait(reasons);
+        }
+        gated(self.seen, None, || {
+            let turn = open.iter().take(free);
+            Decision::Upgrade(
+                turn.map(|node| work(node, hop, PhaseKind::Workers, false))
+                    .collect(),
+            )
+        })
     }
 }
 
@@ -111,41 +307,6 @@ fn gated(seen: &Seen, under_work: Option<&NodeName>, go: impl FnOnce() -> Decisi
     } else {
         Decision::Wait(reasons)
     }
-}
-
-fn control_plane(hop: &Hop, kind: PhaseKind, seen: &Seen, node: &SeenNode) -> Decision {
-    let Some(survey) = node.survey.said() else {
-        return Decision::Wait(vec![format!("{} does not answer", node.name)]);
-    };
-    // One that was begun may be unwell itself; the way out is forward.
-    let begun = survey.unfinished.is_some();
-    let first = kind != PhaseKind::Kubelets && is_first(hop, kind, &node.name);
-    gated(seen, begun.then_some(&node.name), || {
-        Decision::Upgrade(vec![work(node, hop, kind, first)])
-    })
-}
-
-/// A node's etcd. Where it is not known which one the target brings, the node is asked to tell it: staging again asks the
-/// target's kubeadm, which every control plane has by then. Not known is never taken for none.
-fn etcd_turn(hop: &Hop, later: &[Hop], seen: &Seen, node: &SeenNode) -> Decision {
-    let Some(survey) = node.survey.said() else {
-        return Decision::Wait(vec![format!("{} does not answer", node.name)]);
-    };
-    if etcd(survey, hop, later) != EtcdOf::Unknown {
-        return control_plane(hop, PhaseKind::Etcd, seen, node);
-    }
-    let kubeadm = survey.installed.versions.kubeadm.as_ref();
-    if kubeadm == Some(&hop.to) {
-        return Decision::Stage {
-            target: hop.to.clone(),
-            nodes: vec![node.name.clone()],
-        };
-    }
-    let has = kubeadm.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-    Decision::Wait(vec![format!(
-        "which etcd {} brings to {} is not known, and its kubeadm, {has}, can't tell",
-        hop.to, node.name
-    )])
 }
 
 /// The first of its phase runs `kubeadm upgrade apply`, again and again if it has to: it may be repeated.
@@ -166,50 +327,4 @@ fn work(node: &SeenNode, hop: &Hop, kind: PhaseKind, first: bool) -> Work {
             keep_etcd: kind != PhaseKind::Etcd,
         },
     }
-}
-
-/// As many of a batch as may be away, others that are away already counted.
-fn workers(
-    plan: &RolloutPlan,
-    hop: &Hop,
-    seen: &Seen,
-    known: &Known<'_>,
-    left: &[&SeenNode],
-) -> Decision {
-    let oldest = seen.control_planes().filter_map(SeenNode::api_server).min();
-    if oldest.as_ref().is_none_or(|version| *version < hop.to) {
-        return Decision::Wait(vec![format!("an API server is older than {}", hop.to)]);
-    }
-    let of_batch = |node: &SeenNode| left.iter().any(|one| one.name == node.name);
-    let away: Vec<&SeenNode> = seen
-        .nodes
-        .iter()
-        .filter(|node| unavailable(node, known) && !of_batch(node))
-        .collect();
-    let most = usize::try_from(plan.policy.max_unavailable)
-        .unwrap_or(1)
-        .max(1);
-    let free = most.saturating_sub(away.len());
-    let ready: Vec<&SeenNode> = left
-        .iter()
-        .copied()
-        .filter(|node| node.survey.said().is_some())
-        .collect();
-    if free == 0 || ready.is_empty() {
-        let mut reasons: Vec<String> = away
-            .iter()
-            .map(|node| format!("{} is away, and at most {most} may be", node.name))
-            .collect();
-        let silent = left.iter().filter(|node| node.survey.said().is_none());
-        reasons.extend(silent.map(|node| format!("{} does not answer", node.name)));
-        return Decision::Wait(reasons);
-    }
-
-    gated(seen, None, || {
-        let turn = ready.iter().take(free);
-        Decision::Upgrade(
-            turn.map(|node| work(node, hop, PhaseKind::Workers, false))
-                .collect(),
-        )
-    })
 }

@@ -89,7 +89,7 @@ pub(super) fn chosen(node: &SeenNode, request: &Request) -> bool {
 }
 
 fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVersion) -> Hop {
-    let control_planes = ordered(seen);
+    let control_planes = ordered(seen, request);
     let all: Vec<NodeName> = seen
         .nodes
         .iter()
@@ -97,12 +97,6 @@ fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVe
         .map(|node| node.name.clone())
         .collect();
     let stacked = matches!(seen.spec.etcd, EtcdTopology::Stacked { .. });
-    let one_by_one = |names: &[NodeName]| {
-        names
-            .iter()
-            .map(|name| vec![name.clone()])
-            .collect::<Vec<_>>()
-    };
     let mut phases = vec![Phase {
         kind: PhaseKind::Stage,
         batches: vec![all],
@@ -115,48 +109,68 @@ fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVe
             batches: vec![last],
         });
     }
-    phases.push(Phase {
-        kind: PhaseKind::ControlPlanes,
-        batches: one_by_one(&control_planes),
-    });
+    let mut one_by_one = |kind| {
+        let (canary, others) = control_planes.split_at(control_planes.len().min(1));
+        let alone = |names: &[NodeName]| names.iter().map(|name| vec![name.clone()]).collect();
+        phases.extend(canary_first(kind, alone(canary), alone(others)));
+    };
+    one_by_one(PhaseKind::ControlPlanes);
     if from.minor != to.minor {
-        phases.push(Phase {
-            kind: PhaseKind::Kubelets,
-            batches: one_by_one(&control_planes),
-        });
+        one_by_one(PhaseKind::Kubelets);
     }
     if stacked {
-        phases.push(Phase {
-            kind: PhaseKind::Etcd,
-            batches: one_by_one(&control_planes),
-        });
+        one_by_one(PhaseKind::Etcd);
     }
-    let workers = batches(seen, request);
-    if !workers.is_empty() {
-        phases.push(Phase {
-            kind: PhaseKind::Workers,
-            batches: workers,
-        });
-    }
+    let (canaries, others) = workers(seen, request);
+    phases.extend(canary_first(PhaseKind::Workers, canaries, others));
     Hop { from, to, phases }
 }
 
-/// The canary first: the spec's candidate, then the others as the spec has them.
-fn ordered(seen: &Seen) -> Vec<NodeName> {
+/// The canaries' batches, a soak where others follow them, the others' batches.
+fn canary_first(
+    kind: PhaseKind,
+    canaries: Vec<Vec<NodeName>>,
+    others: Vec<Vec<NodeName>>,
+) -> Vec<Phase> {
+    let soak = Phase {
+        kind: PhaseKind::Soak,
+        batches: vec![canaries.concat()],
+    };
+    let soaks = !canaries.is_empty() && !others.is_empty();
+    let mut phases = vec![Phase {
+        kind,
+        batches: canaries,
+    }];
+    if soaks {
+        phases.push(soak);
+    }
+    phases.push(Phase {
+        kind,
+        batches: others,
+    });
+    phases.retain(|phase| !phase.batches.is_empty());
+    phases
+}
+
+/// The canary first: the policy's, else the spec's candidate; then the others as the spec has them.
+fn ordered(seen: &Seen, request: &Request) -> Vec<NodeName> {
     let mut names: Vec<NodeName> = seen
         .control_planes()
         .map(|node| node.name.clone())
         .collect();
-    if let Some(canary) = seen.spec.candidate() {
+    let wanted = request.policy.canary.control_plane.as_ref();
+    if let Some(canary) = wanted.or_else(|| seen.spec.candidate()) {
         names.sort_by_key(|name| name != canary);
     }
     names
 }
 
-/// Zone by zone, so that no two zones lose workers at a time; so many together as may be away.
-fn batches(seen: &Seen, request: &Request) -> Vec<Vec<NodeName>> {
+/// Batches of workers: the canaries', and the others' zone by zone, so that no two zones lose workers at a time; so many together
+/// as may be away.
+fn workers(seen: &Seen, request: &Request) -> (Vec<Vec<NodeName>>, Vec<Vec<NodeName>>) {
     let size = usize::try_from(request.policy.max_unavailable.max(1)).unwrap_or(1);
-    let mut batches = Vec::new();
+    let canaries = &request.policy.canary.workers;
+    let (mut first, mut others) = (Vec::new(), Vec::new());
     let mut zones: Vec<_> = seen.spec.zones.iter().collect();
     for node in &seen.nodes {
         if !zones.contains(&&node.zone) {
@@ -164,14 +178,15 @@ fn batches(seen: &Seen, request: &Request) -> Vec<Vec<NodeName>> {
         }
     }
     for zone in zones {
-        let workers: Vec<NodeName> = seen
+        let (canary, other): (Vec<NodeName>, Vec<NodeName>) = seen
             .nodes
             .iter()
             .filter(|node| node.role == NodeRole::Worker && node.zone == *zone)
             .filter(|node| chosen(node, request))
             .map(|node| node.name.clone())
-            .collect();
-        batches.extend(workers.chunks(size).map(<[NodeName]>::to_vec));
+            .partition(|name| canaries.contains(name));
+        first.extend(canary.chunks(size).map(<[NodeName]>::to_vec));
+        others.extend(other.chunks(size).map(<[NodeName]>::to_vec));
     }
-    batches
+    (first, others)
 }

@@ -78,8 +78,12 @@ fn a_patch_goes_over_each_node_once() {
     v1.36.2 -> v1.36.3
       stage: cp1+cp2+cp3+w1+w2+w3+w4+w5+w6+w7
       snapshot etcd: cp3
-      control planes: cp1, cp2, cp3
-      etcd: cp1, cp2, cp3
+      control planes: cp1
+      soak: cp1
+      control planes: cp2, cp3
+      etcd: cp1
+      soak: cp1
+      etcd: cp2, cp3
       workers: w1+w4, w7, w2+w5, w3+w6
     ");
 }
@@ -90,16 +94,28 @@ fn two_minors_are_two_hops_and_kubelets_follow_every_api_server() {
     v1.36.2 -> v1.37.1
       stage: cp1+cp2+cp3+w1
       snapshot etcd: cp3
-      control planes: cp1, cp2, cp3
-      kubelets of control planes: cp1, cp2, cp3
-      etcd: cp1, cp2, cp3
+      control planes: cp1
+      soak: cp1
+      control planes: cp2, cp3
+      kubelets of control planes: cp1
+      soak: cp1
+      kubelets of control planes: cp2, cp3
+      etcd: cp1
+      soak: cp1
+      etcd: cp2, cp3
       workers: w1
     v1.37.1 -> v1.38.0
       stage: cp1+cp2+cp3+w1
       snapshot etcd: cp3
-      control planes: cp1, cp2, cp3
-      kubelets of control planes: cp1, cp2, cp3
-      etcd: cp1, cp2, cp3
+      control planes: cp1
+      soak: cp1
+      control planes: cp2, cp3
+      kubelets of control planes: cp1
+      soak: cp1
+      kubelets of control planes: cp2, cp3
+      etcd: cp1
+      soak: cp1
+      etcd: cp2, cp3
       workers: w1
     ");
 }
@@ -116,6 +132,37 @@ fn only_chosen_workers_are_touched_and_control_planes_always() {
     wanted.zones.clear();
     wanted.nodes = [name("w6")].into();
     assert!(shown(&plan(&seen(6), &wanted, 1).unwrap()).contains("workers: w6\n"));
+}
+
+#[test]
+fn canaries_go_first_and_a_single_node_has_nobody_to_go_before() {
+    let mut wanted = request(version(36, 3));
+    wanted.policy.max_unavailable = 2;
+    wanted.policy.canary.control_plane = Some(name("cp2"));
+    wanted.policy.canary.workers = ["w5", "w1", "w2"].map(name).to_vec();
+    insta::assert_snapshot!(shown(&plan(&seen(5), &wanted, 1).unwrap()), @r"
+    v1.36.2 -> v1.36.3
+      stage: cp1+cp2+cp3+w1+w2+w3+w4+w5
+      snapshot etcd: cp3
+      control planes: cp2
+      soak: cp2
+      control planes: cp1, cp3
+      etcd: cp2
+      soak: cp2
+      etcd: cp1, cp3
+      workers: w1, w2+w5
+      soak: w1+w2+w5
+      workers: w4, w3
+    ");
+    wanted.nodes = [name("w2")].into();
+    let text = shown(&plan(&seen(5), &wanted, 1).unwrap());
+    assert!(text.ends_with("  workers: w2\n"), "{text}");
+    wanted.policy.canary.workers.push(name("w9"));
+    wanted.policy.canary.control_plane = Some(name("w1"));
+    insta::assert_snapshot!(reasons(&seen(5), &wanted), @r"
+    w1 canary-known: no control plane of that name is known
+    w9 canary-known: no worker of that name is known
+    ");
 }
 
 #[test]

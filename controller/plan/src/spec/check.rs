@@ -6,6 +6,7 @@ mod endpoint;
 mod networks;
 mod nodes;
 mod policies;
+mod upgrade;
 mod zones;
 
 use hactl_proto::spec::EtcdTopology;
@@ -16,6 +17,7 @@ use super::nodes::{DraftNode, DraftNodes, DraftZones};
 use super::policies::DraftPolicies;
 use super::position::Located;
 use super::problem::Problems;
+use super::upgrade::DraftUpgrade;
 
 /// All sections as far as they could be read.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(super) struct Draft<'a> {
     pub(super) control_planes: &'a DraftNodes,
     pub(super) workers: &'a DraftNodes,
     pub(super) policies: &'a DraftPolicies,
+    pub(super) upgrade: &'a DraftUpgrade,
 }
 
 impl Draft<'_> {
@@ -55,6 +58,7 @@ pub(super) fn all(draft: &Draft<'_>, problems: &mut Problems) {
     endpoint::address(draft, problems);
     policies::init_node(draft, problems);
     policies::agent_port(draft, problems);
+    upgrade::canaries(draft, problems);
     zones::used(draft, problems);
     zones::accepted(draft, problems);
     zones::survivable(draft, problems);

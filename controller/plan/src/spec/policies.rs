@@ -34,7 +34,7 @@ pub(crate) struct DraftPolicies {
     pub(crate) agent_port: Option<Located<u16>>,
     /// Zones whose loss may take the cluster down, by the operator's own word.
     pub(crate) accept_zone_loss: Vec<Located<ZoneName>>,
-    worker_enrolment: bool,
+    pub(crate) worker_enrolment: bool,
 }
 
 impl DraftPolicies {

@@ -9,6 +9,7 @@ mod nodes;
 mod policies;
 mod schema;
 mod text;
+mod upgrade;
 mod zones;
 
 use super::{Accepted, Refused, Report, read};

@@ -144,11 +144,29 @@ fn plan_text(text: &mut String, plan: &RolloutPlan, style: Style) {
             },
         ),
     );
+    let canary = &policy.canary;
+    line(
+        text,
+        format_args!(
+            "after a canary {} looks in a row, {} s apart, have to find all well",
+            canary.passes, canary.pass_seconds
+        ),
+    );
+    if policy.windows.is_empty() {
+        line(
+            text,
+            format_args!("no windows: nodes are begun at any time"),
+        );
+    }
+    for window in &policy.windows {
+        line(text, format_args!("nodes are begun in the window {window}"));
+    }
 }
 
 const fn what(kind: PhaseKind, minor_changes: bool) -> &'static str {
     match kind {
         PhaseKind::Stage => "packages and images are brought; nothing that runs is touched",
+        PhaseKind::Soak => "others follow once so many looks in a row find all well",
         PhaseKind::Snapshot => "a snapshot, its checksum verified",
         PhaseKind::ControlPlanes if minor_changes => {
             "endpoint lets go, leadership moved, kubeadm upgrade without etcd, conditions awaited, endpoint takes back"
@@ -215,7 +233,15 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("control planes              cp1, then cp2, then cp3"),
+            text.contains("control planes              cp1\n")
+                && text.contains("soak                        cp1\n")
+                && text.contains("control planes              cp2, then cp3\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(
+                "\nafter a canary 3 looks in a row, 3 s apart, have to find all well\nno windows: nodes are begun at any time\n"
+            ),
             "{text}"
         );
         assert!(

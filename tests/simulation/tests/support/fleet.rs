@@ -130,16 +130,21 @@ impl Fleet {
     /// Plans and keeps the plan.
     pub(crate) async fn begin(&self, to: KubernetesVersion) -> (RolloutRecord, RolloutPlan) {
         let plan = self.plan(&request(to), 1).await.unwrap();
-        let record = RolloutRecord {
-            number: 1,
-            revision: 0,
-            wish: RolloutWish::Running,
-            by: "ann".to_owned(),
-            at: Timestamp::UNIX_EPOCH,
-            plan: serde_json::to_string(&plan).unwrap(),
-        };
+        let record = record(&plan);
         put(self, &record).await.unwrap();
         (record, plan)
+    }
+}
+
+/// A plan as control planes keep it.
+pub(crate) fn record(plan: &RolloutPlan) -> RolloutRecord {
+    RolloutRecord {
+        number: plan.number,
+        revision: 0,
+        wish: RolloutWish::Running,
+        by: "ann".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        plan: serde_json::to_string(plan).unwrap(),
     }
 }
 

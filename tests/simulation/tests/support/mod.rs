@@ -91,6 +91,7 @@ pub(crate) fn spec() -> ClusterSpec {
             node("cp3", 13, "c"),
         ],
         workers: vec![node("w1", 21, "a")],
+        upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
         pod_network: Some(PodNetwork {
             manifest: "kind: DaemonSet\n".to_owned(),
         }),

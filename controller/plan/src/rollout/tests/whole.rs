@@ -6,6 +6,7 @@ use hactl_proto::version::KubernetesVersion;
 use proptest::prelude::*;
 
 use super::{cluster, name, survey};
+use crate::observed::samples::ago;
 use crate::rollout::samples::{request, seen, version};
 use crate::rollout::*;
 
@@ -56,17 +57,42 @@ fn carry_out(seen: &mut Seen, decision: &Decision, etcd: &str) {
                 }
             }
         }
-        Decision::Snapshot(_) | Decision::Done | Decision::Wait(_) => {}
+        Decision::Snapshot(_) | Decision::Soak(_) | Decision::Done | Decision::Wait(_) => {}
     }
+}
+
+/// Carries a plan out up to a decision.
+fn until(plan: &RolloutPlan, seen: &mut Seen, etcd: &str, stop: impl Fn(&Decision) -> bool) {
+    let mut memory = Memory::default();
+    for _ in 0..100 {
+        let decision = decide(plan, seen, &memory);
+        match &decision {
+            _ if stop(&decision) => return,
+            Decision::Snapshot(_) => memory.took_snapshot(plan.to.clone()),
+            Decision::Soak(soak) => memory.passed(soak.clone(), 1),
+            Decision::Wait(reasons) => panic!("waits for {reasons:?}"),
+            _ => {}
+        }
+        carry_out(seen, &decision, etcd);
+    }
+    panic!("it never comes to it");
+}
+
+/// A run that has taken the snapshot of a hop.
+fn after(to: &KubernetesVersion) -> Memory {
+    let mut memory = Memory::default();
+    memory.took_snapshot(to.clone());
+    memory
 }
 
 /// Carries a plan to its end, and holds every state on the way against the rules.
 fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
     let plan = plan(&seen, wanted, 1).unwrap();
-    let mut snapshot: Option<KubernetesVersion> = None;
+    let mut memory = Memory::default();
+    let mut took = false;
     let (mut turns, mut rounds) = (0, 0);
     loop {
-        let decision = decide(&plan, &seen, snapshot.as_ref());
+        let decision = decide(&plan, &seen, &memory);
         match &decision {
             Decision::Done => return (seen, turns),
             Decision::Wait(reasons) => panic!("waits for {reasons:?}"),
@@ -75,7 +101,8 @@ fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
                     seen.control_planes()
                         .any(|node| node.api_server().unwrap() < hop.to)
                 });
-                snapshot = hop.map(|hop| hop.to.clone());
+                memory.took_snapshot(hop.unwrap().to.clone());
+                took = true;
             }
             Decision::Upgrade(works) => {
                 turns += 1;
@@ -105,9 +132,10 @@ fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
                         !with_kubelet || target.minor <= lowest.minor,
                         "a kubelet newer than {lowest}: {work:?}"
                     );
-                    assert!(snapshot.is_some(), "no snapshot before {work:?}");
+                    assert!(took, "no snapshot before {work:?}");
                 }
             }
+            Decision::Soak(soak) => memory.passed(soak.clone(), 3),
             Decision::Stage { .. } => {}
         }
         carry_out(&mut seen, &decision, etcd);
@@ -129,11 +157,14 @@ fn a_member_that_is_away_keeps_the_next_control_plane_from_its_turn() {
     let mut seen = seen(2);
     let wanted = request(version(36, 3));
     let plan = plan(&seen, &wanted, 1).unwrap();
-    let staged = decide(&plan, &seen, None);
+    let staged = decide(&plan, &seen, &Memory::default());
     carry_out(&mut seen, &staged, "3.6.11-0");
-    assert_eq!(decide(&plan, &seen, None), Decision::Snapshot(name("cp3")));
+    assert_eq!(
+        decide(&plan, &seen, &Memory::default()),
+        Decision::Snapshot(name("cp3"))
+    );
     let at = version(36, 3);
-    let Decision::Upgrade(works) = decide(&plan, &seen, Some(&at)) else {
+    let Decision::Upgrade(works) = decide(&plan, &seen, &after(&at)) else {
         panic!("no turn");
     };
     assert_eq!(
@@ -142,7 +173,7 @@ fn a_member_that_is_away_keeps_the_next_control_plane_from_its_turn() {
     );
     cluster(&mut seen).etcd[2].complaint = Some("connection refused".to_owned());
     assert_eq!(
-        decide(&plan, &seen, Some(&at)),
+        decide(&plan, &seen, &after(&at)),
         Decision::Wait(vec!["etcd member cp3: connection refused".to_owned()])
     );
     // The one under work may be unwell itself.
@@ -154,7 +185,7 @@ fn a_member_that_is_away_keeps_the_next_control_plane_from_its_turn() {
         part: UpgradePart::Whole,
     });
     assert!(matches!(
-        decide(&plan, &seen, Some(&at)),
+        decide(&plan, &seen, &after(&at)),
         Decision::Upgrade(_)
     ));
 }
@@ -166,14 +197,13 @@ fn workers_that_are_away_count_against_the_budget() {
     wanted.policy.max_unavailable = 2;
     let plan = plan(&seen, &wanted, 1).unwrap();
     let at = version(36, 3);
-    loop {
-        let decision = decide(&plan, &seen, Some(&at));
-        if matches!(&decision, Decision::Upgrade(works) if works[0].role == NodeRole::Worker) {
-            break;
-        }
-        carry_out(&mut seen, &decision, "3.6.11-0");
-    }
-    let turn = |seen: &Seen| match decide(&plan, seen, Some(&at)) {
+    until(
+        &plan,
+        &mut seen,
+        "3.6.11-0",
+        |decision| matches!(decision, Decision::Upgrade(works) if works[0].role == NodeRole::Worker),
+    );
+    let turn = |seen: &Seen| match decide(&plan, seen, &after(&at)) {
         Decision::Upgrade(works) => works.iter().map(|work| work.node.to_string()).collect(),
         Decision::Wait(reasons) => reasons,
         other => panic!("{other:?}"),
@@ -195,15 +225,13 @@ fn workers_that_are_away_count_against_the_budget() {
 fn before_etcd() -> (RolloutPlan, Seen) {
     let mut seen = seen(1);
     let plan = plan(&seen, &request(version(36, 3)), 1).unwrap();
-    let at = version(36, 3);
-    loop {
-        let decision = decide(&plan, &seen, Some(&at));
-        if matches!(&decision, Decision::Upgrade(works) if works[0].upgrade.part == UpgradePart::Etcd || works[0].role == NodeRole::Worker)
-        {
-            return (plan, seen);
-        }
-        carry_out(&mut seen, &decision, "3.7.0-0");
-    }
+    until(
+        &plan,
+        &mut seen,
+        "3.7.0-0",
+        |decision| matches!(decision, Decision::Upgrade(works) if works[0].upgrade.part == UpgradePart::Etcd),
+    );
+    (plan, seen)
 }
 
 #[test]
@@ -226,20 +254,21 @@ fn an_etcd_that_is_not_known_is_told_or_waited_for_and_never_taken_for_there() {
         let one = survey(&mut seen, "cp1");
         one.staged = staged;
         one.installed.versions.kubeadm = kubeadm;
-        match decide(&plan, &seen, Some(&at)) {
+        match decide(&plan, &seen, &after(&at)) {
             Decision::Upgrade(works) => {
                 format!("{} {:?}", works[0].node, works[0].upgrade.part)
             }
             Decision::Stage { target, nodes } => format!("stage {target} on {}", nodes[0]),
             Decision::Wait(reasons) => reasons.join("; "),
+            Decision::Soak(soak) => format!("soak {}", soak.kind.name()),
             other => panic!("{other:?}"),
         }
     };
     let kubeadm = || Some(at.clone());
-    // cp2 is next where cp1's etcd is there.
+    // It is looked at, and cp2 is next, where cp1's etcd is there.
     assert_eq!(turn(tag("3.7.0-0"), kubeadm()), "cp1 Etcd");
-    assert_eq!(turn(tag("3.6.11-0"), kubeadm()), "cp2 Etcd");
-    assert_eq!(turn(staged(StagedEtcd::Absent), kubeadm()), "cp2 Etcd");
+    assert_eq!(turn(tag("3.6.11-0"), kubeadm()), "soak etcd");
+    assert_eq!(turn(staged(StagedEtcd::Absent), kubeadm()), "soak etcd");
     for unknown in [None, staged(StagedEtcd::Unknown), other] {
         assert_eq!(turn(unknown.clone(), kubeadm()), "stage v1.36.3 on cp1");
         assert_eq!(
@@ -263,7 +292,7 @@ fn what_was_staged_for_a_plan_that_was_given_up_is_not_taken_for_this_ones() {
         });
     }
     let plan = plan(&seen, &request(version(36, 3)), 1).unwrap();
-    let decision = decide(&plan, &seen, None);
+    let decision = decide(&plan, &seen, &Memory::default());
     assert!(
         matches!(&decision, Decision::Stage { target, nodes } if *target == version(36, 3) && nodes.len() == 4),
         "{decision:?}"
@@ -274,12 +303,13 @@ fn what_was_staged_for_a_plan_that_was_given_up_is_not_taken_for_this_ones() {
 fn a_later_hop_that_was_begun_is_gone_on_with() {
     let mut seen = seen(1);
     let plan = plan(&seen, &request(version(38, 0)), 1).unwrap();
-    let mut snapshot = Some(version(37, 1));
+    let mut memory = after(&version(37, 1));
     loop {
-        let decision = decide(&plan, &seen, snapshot.as_ref());
+        let decision = decide(&plan, &seen, &memory);
         match &decision {
             Decision::Upgrade(works) if works[0].upgrade.target == version(38, 0) => break,
-            Decision::Snapshot(_) => snapshot = Some(version(38, 0)),
+            Decision::Snapshot(_) => memory.took_snapshot(version(38, 0)),
+            Decision::Soak(soak) => memory.passed(soak.clone(), 1),
             _ => {}
         }
         carry_out(&mut seen, &decision, "3.7.0-0");
@@ -292,13 +322,145 @@ fn a_later_hop_that_was_begun_is_gone_on_with() {
     let found = &mut cluster(&mut seen).nodes[0];
     (found.ready, found.cordoned_by_hactl) = (false, true);
     cluster(&mut seen).etcd[0].complaint = Some("connection refused".to_owned());
-    let decision = decide(&plan, &seen, Some(&version(38, 0)));
+    let decision = decide(&plan, &seen, &after(&version(38, 0)));
     let Decision::Upgrade(works) = &decision else {
         panic!("{decision:?}");
     };
     assert_eq!(
         (works[0].node.as_str(), &works[0].upgrade.target),
         ("cp1", &version(38, 0))
+    );
+}
+
+/// What is decided, in a line.
+fn told(plan: &RolloutPlan, seen: &Seen, memory: &Memory) -> String {
+    match decide(plan, seen, memory) {
+        Decision::Upgrade(works) => {
+            let nodes: Vec<&str> = works.iter().map(|work| work.node.as_str()).collect();
+            nodes.join("+")
+        }
+        Decision::Wait(reasons) => reasons.join("; "),
+        Decision::Soak(soak) => format!("soak {}", soak.nodes[0]),
+        Decision::Snapshot(node) => format!("snapshot {node}"),
+        Decision::Stage { .. } => "stage".to_owned(),
+        Decision::Done => "done".to_owned(),
+    }
+}
+
+#[test]
+fn outside_of_its_windows_no_node_is_begun_and_one_under_way_is_finished() {
+    let mut seen = seen(2);
+    let mut wanted = request(version(36, 3));
+    // All samples are of Sunday, 17:20 UTC.
+    wanted.policy.windows =
+        serde_json::from_str(r#"[{"days":["sun"],"from":"22:00","to":"04:00","zone":"UTC"}]"#)
+            .unwrap();
+    let plan = plan(&seen, &wanted, 1).unwrap();
+    let window = "the window sun 22:00 to 04:00 UTC, which opens at 2026-11-22 22:00 UTC";
+    let at = after(&version(36, 3));
+    // Staging touches nothing that runs.
+    let staged = decide(&plan, &seen, &at);
+    assert!(matches!(staged, Decision::Stage { .. }), "{staged:?}");
+    carry_out(&mut seen, &staged, "3.6.11-0");
+    assert_eq!(told(&plan, &seen, &Memory::default()), window);
+    assert_eq!(told(&plan, &seen, &at), window);
+    survey(&mut seen, "cp1").unfinished = Some(Unfinished {
+        target: version(36, 3),
+        part: UpgradePart::Whole,
+    });
+    assert_eq!(told(&plan, &seen, &at), "cp1");
+    survey(&mut seen, "cp1").unfinished = None;
+    cluster(&mut seen).nodes[0].cordoned_by_hactl = true;
+    assert_eq!(told(&plan, &seen, &at), "cp1");
+    cluster(&mut seen).nodes[0].cordoned_by_hactl = false;
+
+    let open = ago(-6 * 3600);
+    let closed = std::mem::replace(&mut seen.at, open);
+    until(
+        &plan,
+        &mut seen,
+        "3.6.11-0",
+        |decision| matches!(decision, Decision::Upgrade(works) if works[0].node.as_str() == "w1"),
+    );
+    assert_eq!(told(&plan, &seen, &at), "w1");
+    seen.at = closed;
+    assert_eq!(told(&plan, &seen, &at), window);
+    survey(&mut seen, "w1").unfinished = Some(Unfinished {
+        target: version(36, 3),
+        part: UpgradePart::Whole,
+    });
+    assert_eq!(told(&plan, &seen, &at), "w1");
+}
+
+#[test]
+fn others_follow_a_canary_after_so_many_looks_in_a_row() {
+    let mut seen = seen(3);
+    let mut wanted = request(version(36, 3));
+    wanted.policy.canary.workers = vec![name("w2")];
+    wanted.policy.canary.control_plane = Some(name("cp2"));
+    let plan = plan(&seen, &wanted, 1).unwrap();
+    until(&plan, &mut seen, "3.6.11-0", |decision| {
+        matches!(decision, Decision::Soak(_))
+    });
+    let mut memory = after(&version(36, 3));
+    assert_eq!(told(&plan, &seen, &memory), "soak cp2");
+    let Decision::Soak(soak) = decide(&plan, &seen, &memory) else {
+        panic!("no soak");
+    };
+    memory.passed(soak.clone(), 2);
+    cluster(&mut seen).nodes[2].ready = false;
+    assert_eq!(told(&plan, &seen, &memory), "Node cp3 is not Ready");
+    cluster(&mut seen).nodes[2].ready = true;
+    memory.interrupted();
+    memory.passed(soak.clone(), 2);
+    assert_eq!(told(&plan, &seen, &memory), "soak cp2");
+    memory.passed(soak, 2);
+    assert_eq!(told(&plan, &seen, &memory), "cp1");
+    // Another controller, later: cp1 was begun, so the canary had its soak.
+    survey(&mut seen, "cp1").unfinished = Some(Unfinished {
+        target: version(36, 3),
+        part: UpgradePart::Whole,
+    });
+    assert_eq!(told(&plan, &seen, &after(&version(36, 3))), "cp1");
+    survey(&mut seen, "cp1").unfinished = None;
+    until(
+        &plan,
+        &mut seen,
+        "3.6.11-0",
+        |decision| matches!(decision, Decision::Soak(soak) if soak.kind == PhaseKind::Workers),
+    );
+    assert_eq!(told(&plan, &seen, &after(&version(36, 3))), "soak w2");
+    // Upgraded, and not Ready any more: it is waited for, not drained once more.
+    cluster(&mut seen).nodes[4].ready = false;
+    assert_eq!(
+        told(&plan, &seen, &after(&version(36, 3))),
+        "w2 to be Ready at v1.36.3"
+    );
+}
+
+#[test]
+fn a_worker_that_is_silent_in_its_batch_counts_as_away() {
+    let mut seen = seen(4);
+    let mut wanted = request(version(36, 3));
+    wanted.policy.max_unavailable = 2;
+    let plan = plan(&seen, &wanted, 1).unwrap();
+    until(
+        &plan,
+        &mut seen,
+        "3.6.11-0",
+        |decision| matches!(decision, Decision::Upgrade(works) if works[0].role == NodeRole::Worker),
+    );
+    seen.nodes[3].survey = Answer::Silent(crate::observed::Silence {
+        since: ago(5),
+        tried_ms: 1,
+        reason: "no route".to_owned(),
+    });
+    let at = after(&version(36, 3));
+    assert_eq!(told(&plan, &seen, &at), "w4");
+    cluster(&mut seen).nodes[4].ready = false;
+    assert_eq!(
+        told(&plan, &seen, &at),
+        "w2 is away, and at most 2 may be; w1 does not answer"
     );
 }
 

@@ -2,13 +2,14 @@
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use hactl_proto::prerequisite::Check;
+use hactl_proto::spec::upgrade::UpgradePolicy;
 use serde_json::{Map, Value};
 
 use super::super::document::{self, Content};
 use super::super::problem::Problems;
 use super::super::{
     METADATA_FIELDS, ROOT_FIELDS, SPEC_FIELDS, endpoint, etcd, free_form, kubernetes, networks,
-    nodes, pod_network, policies,
+    nodes, pod_network, policies, upgrade,
 };
 use super::examples::{ALL, example};
 use super::{GOOD, judge, with};
@@ -53,7 +54,7 @@ fn properties<'a>(schema: &'a Value, pointer: &str) -> &'a Map<String, Value> {
 #[test]
 fn schema_and_reader_know_the_same_fields() {
     let schema = schema();
-    let objects: [(&str, &[&str]); 11] = [
+    let objects: [(&str, &[&str]); 14] = [
         ("", ROOT_FIELDS),
         ("/properties/metadata", METADATA_FIELDS),
         ("/properties/spec", SPEC_FIELDS),
@@ -68,6 +69,9 @@ fn schema_and_reader_know_the_same_fields() {
         ("/$defs/node", nodes::FIELDS),
         ("/$defs/podNetwork", pod_network::FIELDS),
         ("/$defs/policies", policies::FIELDS),
+        ("/$defs/upgrade", upgrade::FIELDS),
+        ("/$defs/upgrade/properties/canary", upgrade::CANARY_FIELDS),
+        ("/$defs/window", upgrade::WINDOW_FIELDS),
     ];
     for (pointer, fields) in objects {
         let mut known: Vec<&str> = properties(&schema, pointer)
@@ -137,6 +141,25 @@ fn schema_and_reader_know_the_same_words_and_defaults() {
         at("/$defs/policies/properties/agentPort/default"),
         hactl_proto::spec::AGENT_PORT
     );
+    assert_eq!(
+        at("/$defs/window/properties/days/items/enum"),
+        words(upgrade::DAYS)
+    );
+    let usual = UpgradePolicy::default();
+    for (pointer, default) in [
+        ("maxUnavailable", Value::from(usual.max_unavailable)),
+        ("drainLimitSeconds", Value::from(usual.drain_limit_seconds)),
+        ("deleteUnmanaged", Value::from(usual.delete_unmanaged)),
+        ("deleteLocalData", Value::from(usual.delete_local_data)),
+        ("canary/properties/passes", Value::from(usual.canary.passes)),
+        (
+            "canary/properties/passSeconds",
+            Value::from(usual.canary.pass_seconds),
+        ),
+    ] {
+        let pointer = format!("/$defs/upgrade/properties/{pointer}/default");
+        assert_eq!(at(&pointer), default, "{pointer}");
+    }
 }
 
 #[test]
@@ -172,6 +195,15 @@ fn what_the_schema_refuses_the_reader_refuses_too() {
         format!("{GOOD}  policies: {{prerequisites: {{swap: off}}}}\n"),
         format!("{GOOD}  policies: {{prerequisites: {{swap-off: no}}}}\n"),
         format!("{GOOD}  workerEnrolment: yes\n"),
+        format!("{GOOD}  upgrade: {{maxUnavailable: 0}}\n"),
+        format!("{GOOD}  upgrade: {{drainLimitSeconds: 5}}\n"),
+        format!("{GOOD}  upgrade: {{windows: [{{from: \"22:00\", to: \"04:00\"}}]}}\n"),
+        format!("{GOOD}  upgrade: {{windows: [{{from: \"2:00\", to: \"04:00\", zone: UTC}}]}}\n"),
+        format!(
+            "{GOOD}  upgrade: {{windows: [{{days: [monday], from: \"02:00\", to: \"04:00\", zone: UTC}}]}}\n"
+        ),
+        format!("{GOOD}  upgrade: {{canary: {{passes: 0}}}}\n"),
+        format!("{GOOD}  upgrade: {{canary: {{worker: w1}}}}\n"),
     ];
     for text in spoiled {
         assert!(!validator.accepts(&text), "the schema takes {text}");
