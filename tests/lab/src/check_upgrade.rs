@@ -1,12 +1,12 @@
 //! Rolling upgrades of real nodes with real kubeadm, and what may go wrong in them.
 
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::cluster;
 use crate::kubernetes::Version;
 use crate::lab::{Lab, Role};
@@ -85,50 +85,12 @@ pub(crate) fn impossible_targets(lab: &Lab) -> Result<()> {
 
 /// A budget that allows no disruption.
 pub(crate) fn budget(lab: &Lab, to: Version) -> Result<()> {
-    let pause = cluster::kubectl(
-        lab,
-        &[
-            "get",
-            "pods",
-            "-A",
-            "-o",
-            "jsonpath={.items[0].spec.containers[0].image}",
-        ],
-    )?;
-    let pod = format!(
-        "{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{{\"name\":\"web\",\"namespace\":\"default\"}},\"spec\":{{\"replicas\":1,\"selector\":{{\"matchLabels\":{{\"app\":\"web\"}}}},\"template\":{{\"metadata\":{{\"labels\":{{\"app\":\"web\"}}}},\"spec\":{{\"containers\":[{{\"name\":\"web\",\"image\":\"{pause}\",\"imagePullPolicy\":\"Never\"}}]}}}}}}}},{{\"apiVersion\":\"policy/v1beta1\",\"kind\":\"PodDisruptionBudget\",\"metadata\":{{\"name\":\"web\",\"namespace\":\"default\"}},\"spec\":{{\"minAvailable\":1,\"selector\":{{\"matchLabels\":{{\"app\":\"web\"}}}}}}}}]}}"
-    );
-    let file = PathBuf::from("/tmp/hactl-lab-budget.json");
-    let node = lab
-        .of_role(Role::ControlPlane)
-        .next()
-        .context("no control plane")?;
-    machine::inside(lab.place(), &node.name, &["tee", &file.to_string_lossy()])?
-        .input(pod)
-        .run()?;
-    cluster::kubectl(lab, &["apply", "-f", &file.to_string_lossy()])?;
-    stage("waiting until the budget has its pod", |stage| {
-        stage.wait("a pod on a node", READY_LIMIT, || {
-            let node = [
-                "get",
-                "pods",
-                "-l",
-                "app=web",
-                "-o",
-                "jsonpath={.items[0].spec.nodeName}",
-            ];
-            ensure!(
-                !cluster::kubectl(lab, &node)?.trim().is_empty(),
-                "it is not scheduled"
-            );
-            Ok(())
-        })
-    })?;
+    let budget = Budget::close(lab)?;
     let said = refused(lab, &to.to_string())?;
-    for word in ["disruption-budget", "default/web", "ReplicaSet/web-"] {
+    for word in ["disruption-budget", Budget::NAME, Budget::OWNER] {
         ensure!(said.contains(word), "the refusal does not name {word}");
     }
-    cluster::kubectl(lab, &["delete", "-f", &file.to_string_lossy()]).map(drop)
+    budget.open()
 }
 
 /// A control plane has no power before the upgrade.
@@ -185,19 +147,27 @@ pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
     Ok(())
 }
 
-/// A control plane loses power and a worker's cable is pulled while an upgrade is under way.
+/// While an upgrade is under way a control plane loses power, a budget allows no disruption, and a worker's cable is pulled.
 pub(crate) fn machines_go_away(
     lab: &Lab,
     to: Version,
     on_again: impl Fn(&str) -> Result<()>,
 ) -> Result<()> {
     let victim = last_control_plane(lab)?;
-    let mut rollout = Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?;
+    let mut rollout = Rollout::start(
+        lab,
+        &["upgrade", "--to", &to.to_string(), "--drain-limit", "20"],
+    )?;
     rollout.wait_for("cp1 upgrade: kubeadm-upgrade")?;
     power::off(lab, &victim)?;
     rollout.wait_for(&format!("waiting for {victim}"))?;
     thread::sleep(Duration::from_secs(20));
     on_again(&victim)?;
+    rollout.wait_for(&format!("{victim} upgrade: done"))?;
+    let budget = Budget::close(lab)?;
+    rollout.wait_for(&format!("{} of {}", Budget::NAME, Budget::OWNER))?;
+    schedulable(lab)?;
+    budget.open()?;
     let worker = lab
         .of_role(Role::Worker)
         .next()
@@ -212,6 +182,18 @@ pub(crate) fn machines_go_away(
     rollout.end()?;
     at_version(lab, to)?;
     cluster::wait_ready(lab, READY_LIMIT)
+}
+
+/// A node whose drain could not end is not left cordoned while that is waited for.
+fn schedulable(lab: &Lab) -> Result<()> {
+    stage("waiting until no node is cordoned", |stage| {
+        stage.wait("every node schedulable", READY_LIMIT, || {
+            let cordoned = "jsonpath={.items[?(@.spec.unschedulable)].metadata.name}";
+            let names = cluster::kubectl(lab, &["get", "nodes", "-o", cordoned])?;
+            ensure!(names.trim().is_empty(), "cordoned: {names}");
+            Ok(())
+        })
+    })
 }
 
 fn at_version(lab: &Lab, to: Version) -> Result<()> {

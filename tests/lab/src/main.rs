@@ -6,6 +6,7 @@
 mod agent;
 mod bench;
 mod bench_upgrade;
+mod budget;
 mod by_hand;
 mod by_hand_config;
 mod cache;
@@ -208,7 +209,7 @@ fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     )?;
     let lab = cases.case("another cluster to upgrade", ready)?;
     cases.case(
-        "a control plane without power and a node cut off for a minute are waited for",
+        "a control plane without power, a budget and a node cut off for a minute are waited for",
         || check_upgrade::machines_go_away(&lab, to, |node| again(&lab, node)),
     )?;
     power::clear(place)

@@ -132,6 +132,48 @@ fn a_node_that_lost_what_it_knew_of_the_targets_etcd_is_asked_again() {
     check(&world, &TARGET);
 }
 
+#[test]
+fn a_worker_that_is_cut_off_while_it_is_upgraded_goes_on_when_it_is_back() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let cable = async {
+            let begun = |line: &String| line.as_str() == "w1 upgrade install-kubeadm";
+            while !said.lock().unwrap().iter().any(begun) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let plugged = |is: bool| {
+                let mut state = world.state();
+                state.machines.get_mut(&name("w1")).unwrap().isolated = !is;
+            };
+            plugged(false);
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            assert_eq!(world.state().machines[&name("w1")].kubelet, "v1.36.2");
+            plugged(true);
+            std::future::pending::<()>().await;
+        };
+        let end = within(async {
+            tokio::select! {
+                end = rollout => end,
+                () = cable => unreachable!(),
+            }
+        });
+        assert_eq!(
+            end.await.unwrap(),
+            End::Finished,
+            "{:#?}",
+            said.lock().unwrap()
+        );
+        let awaited =
+            |line: &String| line.starts_with("w1 upgrade waits") && line.contains("was refused");
+        assert!(said.lock().unwrap().iter().any(awaited), "{said:#?}");
+    });
+    check(&world, &TARGET);
+}
+
 fn put_budget(world: &World, there: bool) {
     let mut state = world.state();
     let cluster = state.clusters.values_mut().next().unwrap();

@@ -104,9 +104,13 @@ impl Run<'_> {
 
     /// The cluster that answers where the command asks.
     fn asked_cluster(&mut self, command: &Command) -> Option<u64> {
-        let kubeconfig = flag(command, "--kubeconfig")?;
+        self.asked_as(flag(command, "--kubeconfig")?, flag(command, "--server"))
+    }
+
+    /// The cluster that answers the holder of a kubeconfig, at another server where one is named.
+    pub(super) fn asked_as(&mut self, kubeconfig: &str, server: Option<&str>) -> Option<u64> {
         let text = self.tree().text(kubeconfig);
-        let host = match flag(command, "--server") {
+        let host = match server {
             Some(server) if !text.is_empty() => host_of(server)?,
             _ => server_host(&text)?,
         };

@@ -18,6 +18,11 @@ impl Run<'_> {
                 "[upgrade/health] FATAL: the API server does not answer\n",
             ));
         }
+        if !control_plane && self.asked_as(layout::KUBELET_CONF, None).is_none() {
+            return Ok(failed(
+                "[upgrade] FATAL: failed to get the cluster's configuration: i/o timeout\n",
+            ));
+        }
         let apply = words.first() == Some(&"apply");
         if apply && words.get(1) != Some(&version.as_str()) {
             return Ok(failed(format!(
