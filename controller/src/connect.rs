@@ -5,8 +5,10 @@
 
 mod agent;
 mod credentials;
+mod endpoint;
 mod error;
 
 pub use agent::{Agent, Story};
 pub use credentials::Credentials;
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::CallError;

@@ -18,6 +18,7 @@ use hactl_proto::finding::Finding;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::{ClusterId, NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::RolloutRecord;
 use hactl_proto::spec::ClusterSpec;
 use hactl_proto::status::NodeStatus;
 use tokio::sync::Semaphore;
@@ -61,7 +62,12 @@ pub trait Converse: Send + Sync {
     fn members(&self) -> impl Future<Output = Result<Vec<MemberView>, String>> + Send;
     /// What its checks find now.
     fn inspect(&self) -> impl Future<Output = Result<Vec<Finding>, String>> + Send;
+    /// The rollout that it keeps, where it is a control plane.
+    fn rollout(&self) -> impl Future<Output = Kept> + Send;
 }
+
+/// The rollout that a control plane keeps, or why that is not known.
+pub type Kept = Result<Option<RolloutRecord>, String>;
 
 /// What the asking is about, and its bounds.
 #[derive(Debug, Clone)]
@@ -168,6 +174,23 @@ pub async fn inspect<R: Reach>(
         let findings = answer.and_then(|findings| findings);
         (target, answered(findings, since, tried))
     })
+    .collect()
+}
+
+/// Asks every declared control plane for the rollout that it keeps, all at once.
+pub async fn rollouts<R: Reach>(
+    reach: &Arc<R>,
+    spec: &ClusterSpec,
+    limit: Duration,
+) -> Vec<(NodeName, Kept)> {
+    let mut targets = declared(spec);
+    targets.retain(|target| target.role == NodeRole::ControlPlane);
+    all(reach, targets, limit, |agent, deadline| async move {
+        within(deadline, agent.rollout()).await
+    })
+    .await
+    .into_iter()
+    .map(|(target, _, _, kept)| (target.name, kept.and_then(|kept| kept)))
     .collect()
 }
 

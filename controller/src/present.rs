@@ -14,6 +14,7 @@ mod status;
 mod style;
 mod table;
 mod time;
+mod watch;
 mod words;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -28,9 +29,10 @@ pub use journal::JournalView;
 pub use members::MembersView;
 pub use overrule::{OverrideView, Taken};
 pub use problems::Verdict;
-pub use rollout::{Live, PlanView, ReportView, WishView};
+pub use rollout::{Live, PlanView, ReportView, Run, WishView};
 pub use status::StatusView;
 pub use style::Style;
+pub use watch::{Glance, NodeNow, OperationNow, RolloutNow};
 
 /// What a verb shows.
 pub trait View: Serialize {
@@ -90,6 +92,29 @@ impl Screen {
         self.format == Format::Text && std::io::stderr().is_terminal()
     }
 
+    /// Shows a glance after the one before: drawn anew on a terminal, else a line for each change, else one JSON document on a line
+    /// where something changed. `false`: the reader is gone.
+    pub fn glance(self, glance: &Glance, before: Option<&Glance>) -> Result<bool, Failure> {
+        let text = match self.format {
+            Format::Text if std::io::stdout().is_terminal() => {
+                format!("\u{1b}[H\u{1b}[J{}", glance.screen(self.style))
+            }
+            Format::Text => {
+                glance
+                    .changes(before)
+                    .iter()
+                    .fold(String::new(), |mut text, change| {
+                        words::line(&mut text, format_args!("{change}"));
+                        text
+                    })
+            }
+            Format::Json if glance.changes(before).is_empty() => String::new(),
+            // Plain data with string keys: serializing it cannot fail.
+            Format::Json => serde_json::to_string(glance).unwrap_or_default() + "\n",
+        };
+        written(&text)
+    }
+
     /// Says something about the work on standard error.
     pub fn note(self, text: &str) {
         // Nobody is left to tell when standard error is gone.
@@ -110,10 +135,17 @@ impl Screen {
 }
 
 fn data(text: &str) -> Result<(), Failure> {
+    written(text).map(drop)
+}
+
+/// Writes to standard output; `false`: nobody reads it any more.
+fn written(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // A reader that closed the pipe has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Failure::failed("write to standard output")),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written
+            .map(|()| true)
+            .map_err(Failure::failed("write to standard output")),
     }
 }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod drive;
+mod endpoint;
 mod grpc;
 mod hold;
 mod keep;
@@ -13,6 +14,7 @@ mod turn;
 
 pub use agents::{Agents, OrderError};
 pub use drive::{DriveError, End, drive};
+pub use endpoint::{EndpointSeen, EndpointWatch, Missed};
 pub use grpc::Fleet;
 pub use keep::{KeepError, newest, put, wish};
 pub use tale::{Line, Tale, Told};

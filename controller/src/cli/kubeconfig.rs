@@ -46,7 +46,8 @@ impl Kubeconfig {
     }
 }
 
-async fn fetch(session: &Session, seconds: u64) -> Result<Secret, Failure> {
+/// Of the first control plane that has it.
+pub(super) async fn fetch(session: &Session, seconds: u64) -> Result<Secret, Failure> {
     let mut reasons = Vec::new();
     for target in declared(&session.kept.spec) {
         if target.role != NodeRole::ControlPlane {

@@ -11,12 +11,15 @@ use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_proto::version::KubernetesVersion;
 
-use super::Common;
 use super::session::{Session, targets, wait};
+use super::{Common, kubeconfig};
+use crate::connect::Endpoint;
 use crate::exit::{Exit, Failure};
-use crate::observe::Operator;
-use crate::present::{Live, PlanView, ReportView, Screen, WishView};
-use crate::rollout::{Agents, DriveError, End, Fleet, KeepError, Tale, drive, newest, put, wish};
+use crate::observe::{Operator, chain};
+use crate::present::{Live, PlanView, ReportView, Run, Screen, WishView};
+use crate::rollout::{
+    Agents, DriveError, End, EndpointWatch, Fleet, KeepError, Tale, drive, newest, put, wish,
+};
 use crate::state::{self, Kept};
 
 /// A survey runs programs on the node.
@@ -265,6 +268,26 @@ impl Desk {
         Arc::new(Arc::new(Fleet::new(operator, spec, targets, self.limit)))
     }
 
+    /// Asks the endpoint while the rollout goes on, as far as it can be asked from here.
+    async fn witness(&self, tale: &Tale) -> EndpointWatch {
+        let spec = &self.kept.spec.endpoint;
+        let seconds = self.session.limit.as_secs();
+        let config = match kubeconfig::fetch(&self.session, seconds).await {
+            Ok(config) => config,
+            Err(failure) => return EndpointWatch::none(chain(&failure)),
+        };
+        match Endpoint::new(&spec.host, spec.port, &config) {
+            Ok(endpoint) => {
+                let endpoint = Arc::new(endpoint);
+                EndpointWatch::begin(tale, move || {
+                    let endpoint = Arc::clone(&endpoint);
+                    async move { endpoint.readyz().await }
+                })
+            }
+            Err(error) => EndpointWatch::none(chain(&error)),
+        }
+    }
+
     /// Drives the rollout, shows it, and keeps the report.
     async fn carry_on<A: Agents>(
         &self,
@@ -276,8 +299,16 @@ impl Desk {
         let live = Live::new(screen, plan);
         let tale = Tale::new(Timestamp::now, move |told| live.show(told));
         let begun = Timestamp::now();
+        let endpoint = self.witness(&tale).await;
         let ended = drive(agents, record, plan, self.kept.generation, &self.who, &tale).await;
-        let report = ReportView::new(plan, begun, Timestamp::now(), &ended, tale.lines());
+        let run = Run {
+            begun,
+            ended: Timestamp::now(),
+            end: &ended,
+            timeline: tale.lines(),
+            endpoint: endpoint.end(),
+        };
+        let report = ReportView::new(plan, run);
         report.write(&self.folder.join("rollouts"))?;
         screen.show(&report)?;
         match ended {

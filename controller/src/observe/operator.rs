@@ -10,7 +10,7 @@ use hactl_proto::mtls::Limits;
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::status::NodeStatus;
 
-use super::{Converse, Reach, Target};
+use super::{Converse, Kept, Reach, Target};
 use crate::connect::{Agent, CallError, Credentials};
 
 /// A person with the files that let agents believe who it is.
@@ -63,6 +63,10 @@ impl Converse for Agent {
         answer
             .map(|(findings, _)| findings)
             .map_err(|error| chain(&error))
+    }
+
+    async fn rollout(&self) -> Kept {
+        Self::rollout(self).await.map_err(|error| chain(&error))
     }
 }
 

@@ -77,6 +77,13 @@ impl Converse for MadeAgent {
     async fn inspect(&self) -> Result<Vec<Finding>, String> {
         Ok(Vec::new())
     }
+
+    async fn rollout(&self) -> Kept {
+        match self.manner {
+            Manner::HangsAfterStatus => pending().await,
+            _ => Ok(None),
+        }
+    }
 }
 
 fn inquiry(spec: ClusterSpec) -> Inquiry {
@@ -155,4 +162,28 @@ async fn checks_are_asked_of_all_at_once() {
             .collect::<Vec<_>>(),
         ["cp2", "w1"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_planes_alone_are_asked_for_the_rollout_and_each_has_its_limit() {
+    let made = Made::new(&[("cp1", Manner::Refuses), ("cp2", Manner::HangsAfterStatus)]);
+    let kept = rollouts(&made, &made.sample.spec, LIMIT).await;
+    let said: Vec<(&str, &str)> = kept
+        .iter()
+        .map(|(node, kept)| {
+            (
+                node.as_str(),
+                kept.as_ref().map_or_else(String::as_str, |_| ""),
+            )
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            ("cp1", "connection refused"),
+            ("cp2", "no answer in time"),
+            ("cp3", "")
+        ]
+    );
+    assert_eq!(made.asked.lock().unwrap().len(), 3);
 }

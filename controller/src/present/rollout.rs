@@ -5,5 +5,6 @@ mod plan;
 mod report;
 
 pub use live::Live;
+pub(super) use live::bar;
 pub use plan::{PlanView, WishView};
-pub use report::ReportView;
+pub use report::{ReportView, Run};

@@ -90,6 +90,20 @@ impl Tale {
             .clone()
     }
 
+    /// The nodes that something is done about now.
+    pub fn in_work(&self) -> Vec<NodeName> {
+        let lines = self
+            .inner
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let open = lines.iter().filter(|line| line.ended.is_none());
+        let mut nodes: Vec<NodeName> = open.map(|line| line.subject.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        nodes
+    }
+
     /// The operator's clock.
     pub fn now(&self) -> Timestamp {
         (self.inner.now)()

@@ -35,6 +35,7 @@ pub(crate) struct Made {
     bundle: Bundle,
     node: NodeName,
     pub(crate) overrides: Mutex<Vec<Override>>,
+    pub(crate) rollout: Mutex<Option<RolloutRecord>>,
 }
 
 impl Made {
@@ -43,6 +44,7 @@ impl Made {
             bundle: bundle.clone(),
             node: node.clone(),
             overrides: Mutex::default(),
+            rollout: Mutex::default(),
         }
     }
 
@@ -254,7 +256,7 @@ impl Rollouts for Made {
     }
 
     async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {
-        Ok(None)
+        Ok(self.rollout.lock().unwrap().clone())
     }
 
     async fn keep(&self, _: RolloutRecord) -> Result<Option<RolloutRecord>, Failure> {

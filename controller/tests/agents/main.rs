@@ -7,7 +7,10 @@
 mod duties;
 mod nodes;
 
+use hactl_proto::Timestamp;
+use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use nodes::Nodes;
 
@@ -193,4 +196,37 @@ async fn a_state_folder_of_another_cluster_is_refused_by_every_agent() {
         "{}",
         ended.out
     );
+}
+
+#[tokio::test]
+async fn a_watch_says_what_changes_of_a_rollout_that_others_carry_out() {
+    let nodes = Nodes::start().await;
+    let record = |revision, wish| RolloutRecord {
+        number: 7,
+        revision,
+        wish,
+        by: "ann@desk/1".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        plan: "{}".to_owned(),
+    };
+    nodes.keep(&record(1, RolloutWish::Running));
+    let words = ["status", "--watch", "--every", "1", "-o", "json"];
+    let mut program = nodes.start_program(&words);
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut wishes = Vec::new();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let glance: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(glance["rollout"]["number"], 7, "{line}");
+        assert_eq!(glance["doubt"], Value::Null, "{line}");
+        let wish = glance["rollout"]["wish"].as_str().unwrap().to_owned();
+        if wishes.last() != Some(&wish) {
+            wishes.push(wish);
+        }
+        match wishes.len() {
+            1 => nodes.keep(&record(2, RolloutWish::Paused)),
+            _ => break,
+        }
+    }
+    assert_eq!(wishes, ["running", "paused"]);
+    program.kill().await.unwrap();
 }

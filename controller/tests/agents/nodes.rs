@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use hactl_agent::api::Server;
@@ -10,10 +11,11 @@ use hactl_agent::host::RealHost;
 use hactl_agent::paths::Paths;
 use hactl_agent::trust::Identity;
 use hactl_proto::bundle::Bundle;
+use hactl_proto::rollout::RolloutRecord;
 use hactl_proto::standing::Override;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::duties::Made;
@@ -89,6 +91,26 @@ impl Nodes {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Starts the program; it ends with the value.
+    pub(crate) fn start_program(&self, arguments: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_hactl-controller"))
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("XDG_STATE_HOME", self.path("state"))
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Has every agent keep this rollout.
+    pub(crate) fn keep(&self, record: &RolloutRecord) {
+        for made in &self.made {
+            *made.rollout.lock().unwrap() = Some(record.clone());
         }
     }
 

@@ -212,7 +212,7 @@ impl Now {
     }
 }
 
-fn bar(done: u32, of: u32) -> String {
+pub(in crate::present) fn bar(done: u32, of: u32) -> String {
     let filled = if of == 0 {
         0
     } else {

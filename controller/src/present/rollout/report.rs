@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 use crate::present::style::{Style, Tone};
-use crate::present::words::{clean, line};
+use crate::present::words::{clean, line, names};
 use crate::present::{View, time};
-use crate::rollout::{DriveError, End, Line};
+use crate::rollout::{DriveError, End, EndpointSeen, Line, Missed};
 
 /// What came of a run of the controller.
 #[derive(Debug, Clone, Serialize)]
@@ -34,20 +34,31 @@ pub struct ReportView {
     pub end: &'static str,
     /// Why it stopped, and what to do.
     pub why: Option<String>,
+    /// What a client saw of the API meanwhile.
+    pub endpoint: EndpointSeen,
     /// Which node did which step, and how long.
     pub timeline: Vec<Line>,
 }
 
+/// A run of the controller.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How.
+    pub end: &'a Result<End, DriveError>,
+    /// Its steps.
+    pub timeline: Vec<Line>,
+    /// What was seen of the endpoint.
+    pub endpoint: EndpointSeen,
+}
+
 impl ReportView {
     /// Of a run.
-    pub fn new(
-        plan: &RolloutPlan,
-        begun: Timestamp,
-        ended: Timestamp,
-        end: &Result<End, DriveError>,
-        timeline: Vec<Line>,
-    ) -> Self {
-        let (word, why) = match end {
+    pub fn new(plan: &RolloutPlan, run: Run<'_>) -> Self {
+        let (word, why) = match run.end {
             Ok(End::Finished) => ("finished", None),
             Ok(End::Paused) => ("paused", None),
             Ok(End::Aborted) => ("aborted", None),
@@ -58,11 +69,12 @@ impl ReportView {
             number: plan.number,
             from: plan.from.clone(),
             to: plan.to.clone(),
-            begun,
-            ended,
+            begun: run.begun,
+            ended: run.ended,
             end: word,
             why,
-            timeline,
+            endpoint: run.endpoint,
+            timeline: run.timeline,
         }
     }
 
@@ -84,13 +96,40 @@ impl ReportView {
         Ok(())
     }
 
+    fn since(&self, at: Timestamp) -> i64 {
+        (at.as_second() - self.begun.as_second()).max(0)
+    }
+
     fn seconds(&self, line: &Line) -> (i64, i64) {
         let end = line.ended.unwrap_or(self.ended);
-        let since = line.begun.as_second() - self.begun.as_second();
         (
-            since.max(0),
+            self.since(line.begun),
             (end.as_second() - line.begun.as_second()).max(0),
         )
+    }
+
+    /// The failed requests as a list, and as marks in a row of the timeline.
+    fn missed_html(&self, whole: i64) -> (String, String) {
+        let (missed, more) = self.endpoint.failures();
+        if missed.is_empty() {
+            return (String::new(), String::new());
+        }
+        let (mut list, mut marks) = ("<ul>".to_owned(), String::new());
+        for one in missed {
+            let since = self.since(one.at);
+            // Writing to a String cannot fail.
+            let _ = write!(list, "<li>{since} s: {}</li>", escaped(&missed_words(one)));
+            let left = 100.0 * ratio(since, whole);
+            let _ = write!(marks, "<i class=\"miss\" style=\"left:{left:.2}%\"></i>");
+        }
+        if more > 0 {
+            let _ = write!(list, "<li>and {more} more</li>");
+        }
+        list.push_str("</ul>");
+        let row = format!(
+            "<tr><td>endpoint</td><td></td><td>requests that failed</td><td></td><td class=\"t\">{marks}</td></tr>\n"
+        );
+        (list, row)
     }
 
     /// One page, nothing outside of it.
@@ -111,6 +150,8 @@ impl ReportView {
                 (100.0 * ratio(lasted, whole)).max(0.3),
             );
         }
+        let endpoint = escaped(&self.endpoint.words());
+        let (missed, marks) = self.missed_html(whole);
         let why = self
             .why
             .as_ref()
@@ -120,8 +161,9 @@ impl ReportView {
             "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>rollout {0}</title><style>\
              body{{font:14px sans-serif;margin:2em}}table{{border-collapse:collapse;width:100%}}\
              td{{padding:1px 8px;white-space:nowrap}}.n{{text-align:right}}.t{{width:60%;position:relative;background:#f2f2f2}}\
-             i{{position:absolute;top:3px;bottom:3px}}.good{{background:#3a7}}.bad{{background:#c33}}</style>\
-             <h1>rollout {0}: {1} to {2}</h1><p>{3}; {4} to {5}, {whole} s</p>{why}<table>\n{rows}</table></html>\n",
+             i{{position:absolute;top:3px;bottom:3px}}.good{{background:#3a7}}.bad{{background:#c33}}\
+             .miss{{background:#c33;width:2px}}</style>\
+             <h1>rollout {0}: {1} to {2}</h1><p>{3}; {4} to {5}, {whole} s</p>{why}<p>{endpoint}</p>{missed}<table>\n{marks}{rows}</table></html>\n",
             self.number,
             self.from,
             self.to,
@@ -135,6 +177,22 @@ impl ReportView {
 #[allow(clippy::cast_precision_loss, reason = "seconds of a rollout are few")]
 fn ratio(part: i64, whole: i64) -> f64 {
     part as f64 / whole as f64
+}
+
+fn missed_words(missed: &Missed) -> String {
+    if missed.nodes.is_empty() {
+        return format!("failed while no node was in work: {}", missed.why);
+    }
+    let verb = if missed.nodes.len() == 1 {
+        "was"
+    } else {
+        "were"
+    };
+    format!(
+        "failed while {} {verb} in work: {}",
+        names(&missed.nodes),
+        missed.why
+    )
 }
 
 fn told(node: &str, outcome: &Outcome) -> String {
@@ -190,6 +248,21 @@ impl View for ReportView {
         if let Some(why) = &self.why {
             line(&mut text, format_args!("  {}", clean(why)));
         }
+        line(
+            &mut text,
+            format_args!("  {}", clean(&self.endpoint.words())),
+        );
+        let (missed, more) = self.endpoint.failures();
+        for one in missed {
+            let since = self.since(one.at);
+            line(
+                &mut text,
+                format_args!("  {since:>5} s  {}", clean(&missed_words(one))),
+            );
+        }
+        if more > 0 {
+            line(&mut text, format_args!("  and {more} more"));
+        }
         for one in &self.timeline {
             let (since, lasted) = self.seconds(one);
             let by = if one.node == one.subject {
@@ -241,7 +314,24 @@ mod tests {
             node: name(),
             outcome,
         });
-        let report = ReportView::new(&plan, ago(120), ago(0), &end, timeline);
+        let endpoint = EndpointSeen::Observed {
+            asked: 120,
+            failed: 3,
+            slowest_ms: 35,
+            failures: vec![Missed {
+                at: ago(60),
+                nodes: vec![name()],
+                why: "connection refused <b>".to_owned(),
+            }],
+        };
+        let run = Run {
+            begun: ago(120),
+            ended: ago(0),
+            end: &end,
+            timeline,
+            endpoint,
+        };
+        let report = ReportView::new(&plan, run);
         let folder = tempfile::tempdir().unwrap();
         report.write(folder.path()).unwrap();
         let mut names: Vec<String> = fs::read_dir(folder.path())
@@ -268,5 +358,24 @@ mod tests {
             text.contains("stopped after 120 s") && text.contains("   20 s  cp1 "),
             "{text}"
         );
+        assert!(
+            text.contains(
+                "  endpoint asked 120 times, 3 failed, slowest 35 ms\n     60 s  failed while cp1 was in work: connection refused <b>\n  and 2 more\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            html.contains("<p>endpoint asked 120 times, 3 failed, slowest 35 ms</p>")
+                && html.contains("while cp1 was in work: connection refused &lt;b&gt;")
+                && html.contains("<i class=\"miss\" style=\"left:50.00%\"></i>"),
+            "{html}"
+        );
+        let json = serde_json::to_value(&report).unwrap();
+        let seen = &json["endpoint"];
+        assert_eq!(
+            (&seen["state"], &seen["asked"], &seen["slowestMs"]),
+            (&"observed".into(), &120.into(), &35.into())
+        );
+        assert_eq!(seen["failures"][0]["nodes"][0], "cp1");
     }
 }
