@@ -40,6 +40,7 @@ use crate::first_boot::{Progress, here};
 use crate::guard_etcd::Verdict;
 use crate::health::Health;
 use crate::host::{Host, RealHost};
+use crate::inspect::certificates::{Ports, certificates};
 use crate::join::Sponsor;
 use crate::membership::Membership;
 use crate::operation::Operations;
@@ -84,6 +85,9 @@ impl<H: Host> Parts<H> {
         let machine = inspector.inspect_afresh(&*self.host, &wanted).await;
         let mut findings = check_all(&machine, &wanted, &machine.peers);
         self.add_first_boot(&mut findings);
+        let node = self.operations.node();
+        let seen = certificates(&*self.host, &node, &self.paths, Ports::Ask).await;
+        findings.extend(seen.findings);
         findings
     }
 

@@ -90,6 +90,12 @@ pub enum Question {
         /// What is said, without the end of the line.
         line: String,
     },
+    /// Which certificate a TLS server shows; the answer has status 0 and its first certificate in DER. It is asked for alone:
+    /// nothing is believed of it, nothing sent, and a server that wants a client certificate has shown its own by then.
+    Certificate {
+        /// Address and port.
+        of: std::net::SocketAddr,
+    },
     /// Whether a TCP connection is accepted; the answer has status 0 and no body.
     Connect {
         /// Address and port.

@@ -2,6 +2,8 @@
 //!
 //! What can't be read is a fact too (`Known::Unknown`); so inspecting never fails.
 
+/// Every certificate and key.
+pub mod certificates;
 /// Facts about the managed endpoint.
 mod endpoint;
 /// Facts about Kubernetes on this node.

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod bundle;
 mod causes;
+pub mod certificates;
 pub mod cli;
 pub mod daemon;
 pub mod doctor;

@@ -1,6 +1,7 @@
 //! The command line: one file a verb, and what all verbs share.
 
 mod bundle;
+mod certs;
 mod doctor;
 mod grant;
 mod init;
@@ -110,6 +111,7 @@ enum Verb {
     Status(status::Status),
     Members(members::Members),
     Doctor(doctor::Doctor),
+    Certs(certs::Certs),
     Kubeconfig(kubeconfig::Kubeconfig),
     Journal(journal::Journal),
     Grant(grant::Grant),
@@ -153,6 +155,7 @@ fn run(arguments: Arguments, screen: Screen) -> Result<Exit, Failure> {
         Verb::Status(verb) => verb.run(common, screen),
         Verb::Members(verb) => verb.run(common, screen),
         Verb::Doctor(verb) => verb.run(common, screen),
+        Verb::Certs(verb) => verb.run(common, screen),
         Verb::Kubeconfig(verb) => verb.run(common, screen),
         Verb::Journal(verb) => verb.run(common, screen),
         Verb::Grant(verb) => verb.run(common, screen),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hactl_cluster_plan::observed::{Answer, Observed, ObservedNode, Silence};
 use hactl_proto::Timestamp;
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::Finding;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::{ClusterId, NodeName, ZoneName};
@@ -64,6 +65,8 @@ pub trait Converse: Send + Sync {
     fn inspect(&self) -> impl Future<Output = Result<Vec<Finding>, String>> + Send;
     /// The rollout that it keeps, where it is a control plane.
     fn rollout(&self) -> impl Future<Output = Kept> + Send;
+    /// Which certificates it has now.
+    fn certificates(&self) -> impl Future<Output = Result<CertificateInventory, String>> + Send;
 }
 
 /// The rollout that a control plane keeps, or why that is not known.
@@ -191,6 +194,24 @@ pub async fn rollouts<R: Reach>(
     .await
     .into_iter()
     .map(|(target, _, _, kept)| (target.name, kept.and_then(|kept| kept)))
+    .collect()
+}
+
+/// Asks every target for its certificates, all at once.
+pub async fn certificates<R: Reach>(
+    reach: &Arc<R>,
+    targets: Vec<Target>,
+    limit: Duration,
+) -> Vec<(Target, Answer<CertificateInventory>)> {
+    all(reach, targets, limit, |agent, deadline| async move {
+        within(deadline, agent.certificates()).await
+    })
+    .await
+    .into_iter()
+    .map(|(target, since, tried, answer)| {
+        let inventory = answer.and_then(|inventory| inventory);
+        (target, answered(inventory, since, tried))
+    })
     .collect()
 }
 

@@ -4,6 +4,7 @@
 //! asked or decided here. Colour only underlines what the words say already.
 
 mod bundles;
+mod certificates;
 mod doctor;
 mod journal;
 mod members;
@@ -24,6 +25,7 @@ use serde::Serialize;
 use crate::exit::Failure;
 
 pub use bundles::{Bundles, WrittenBundle};
+pub use certificates::{CertificatesView, NodeCertificates};
 pub use doctor::{Checkup, DoctorView};
 pub use journal::JournalView;
 pub use members::MembersView;

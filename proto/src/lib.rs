@@ -6,6 +6,7 @@
 //! reached and who is believed has to be one thing on both sides.
 
 pub mod bundle;
+pub mod certificate;
 pub mod enrolment;
 pub mod finding;
 pub mod health;

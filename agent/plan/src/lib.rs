@@ -5,6 +5,7 @@
 //! same code.
 
 pub mod bootstrap;
+pub mod certificate;
 pub mod command;
 pub mod containerd;
 pub mod endpoint;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use hactl_proto::Timestamp;
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
@@ -130,6 +131,13 @@ pub trait Rollouts: Send + Sync + 'static {
     async fn release_lease(&self, who: &str, fence: Fence) -> Result<(), Failure>;
 }
 
+/// The node's certificates.
+#[tonic::async_trait]
+pub trait Certificates: Send + Sync + 'static {
+    /// Every certificate and key, and what each port serves now.
+    async fn inventory(&self) -> Result<CertificateInventory, Failure>;
+}
+
 /// All of them, as the daemon wires them up.
 #[derive(Clone)]
 pub struct Duties {
@@ -149,4 +157,6 @@ pub struct Duties {
     pub kubeconfig: Arc<dyn Kubeconfig>,
     /// Rolling upgrades.
     pub rollouts: Arc<dyn Rollouts>,
+    /// Kubernetes' certificates.
+    pub certificates: Arc<dyn Certificates>,
 }

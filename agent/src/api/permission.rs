@@ -96,6 +96,10 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[Operator]),
     ),
     (
+        "/hactl.v1.CertificateService/GetInventory",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),

@@ -1,6 +1,7 @@
 //! The services themselves, one file each, and the way from a request's path to them.
 
 mod bootstrap;
+mod certificate;
 mod enrolment;
 mod join;
 mod kubeconfig;
@@ -34,6 +35,7 @@ pub const ANSWER_LIMIT_BYTES: usize = 4 << 20;
 #[derive(Clone)]
 pub struct Services {
     bootstrap: v1::bootstrap_service_server::BootstrapServiceServer<Duties>,
+    certificate: v1::certificate_service_server::CertificateServiceServer<Duties>,
     credential: v1::credential_service_server::CredentialServiceServer<Duties>,
     enrolment: v1::enrolment_service_server::EnrolmentServiceServer<Duties>,
     join: v1::join_service_server::JoinServiceServer<Duties>,
@@ -58,6 +60,10 @@ impl Services {
         Self {
             bootstrap: limited!(
                 v1::bootstrap_service_server::BootstrapServiceServer<Duties>,
+                duties
+            ),
+            certificate: limited!(
+                v1::certificate_service_server::CertificateServiceServer<Duties>,
                 duties
             ),
             credential: limited!(
@@ -91,6 +97,7 @@ impl Services {
         let service = path.split('/').nth(1).unwrap_or_default().to_owned();
         match service.as_str() {
             name if name == name_of(&self.bootstrap) => self.bootstrap.clone().call(request),
+            name if name == name_of(&self.certificate) => self.certificate.clone().call(request),
             name if name == name_of(&self.credential) => self.credential.clone().call(request),
             name if name == name_of(&self.enrolment) => self.enrolment.clone().call(request),
             name if name == name_of(&self.join) => self.join.clone().call(request),

@@ -27,6 +27,7 @@ use crate::api::duties::{Duties, Enrolment};
 use crate::api::server::Server;
 use crate::bundle::{self, BundleError};
 use crate::causes::chain;
+use crate::certificates::Certificates;
 use crate::first_boot::FirstBoot;
 use crate::first_boot::grpc::GrpcPeers;
 use crate::health::Health;
@@ -221,6 +222,11 @@ fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server,
         enrolment,
         kubeconfig: Arc::new(Kubeconfig(Arc::clone(host))),
         rollouts: Arc::new(Rollouts::new(
+            Arc::clone(host),
+            Arc::new(parts.paths.clone()),
+            parts.operations.clone(),
+        )),
+        certificates: Arc::new(Certificates::new(
             Arc::clone(host),
             Arc::new(parts.paths.clone()),
             parts.operations.clone(),

@@ -18,7 +18,7 @@ const MEND_EVERY: u32 = 30;
 
 /// Ends when the bundle changed: the daemon starts anew with it.
 pub(super) async fn watch_node<H: Host>(parts: Arc<Parts<H>>, health: watch::Sender<Health>) {
-    let mut collector = Collector::new(Arc::clone(&parts.host));
+    let mut collector = Collector::new(Arc::clone(&parts.host), parts.paths.clone());
     let bundle = stamp(&*parts.host, &parts.paths.bundle()).await;
     let mut ticks = tokio::time::interval(EVERY);
     let mut mended: Option<u32> = None;

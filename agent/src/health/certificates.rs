@@ -1,90 +1,93 @@
 //! The soonest end of a Kubernetes certificate on this node.
 //!
-//! Certificates of kubeadm and the kubelet alone; a file that cannot be read as one counts as ended, since unknown is
-//! unhealthy.
+//! Those of kubeadm and the kubelet, in files and in kubeconfigs; the agent's own renews itself. A file that cannot be read as
+//! one counts as ended, since unknown is unhealthy.
 
-use std::path::Path;
-
+use hactl_node_plan::plan::NodeContext;
 use hactl_proto::Timestamp;
-use x509_parser::pem::Pem;
+use hactl_proto::certificate::{CertificateInventory, Renewal};
 
 use crate::host::Host;
+use crate::inspect::certificates::{Ports, certificates};
+use crate::paths::Paths;
 
-/// Folders of kubeadm's certificates (kubeadm.md 5.1).
-const FOLDERS: [&str; 2] = ["/etc/kubernetes/pki", "/etc/kubernetes/pki/etcd"];
-/// The kubelet's client certificate, with its key.
-const KUBELET_CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-
-/// The soonest end; `None` where there is no certificate.
-pub async fn soonest_end<H: Host>(host: &H) -> Option<Timestamp> {
-    let mut files = vec![KUBELET_CLIENT.to_owned()];
-    for folder in FOLDERS {
-        let entries = host.list(Path::new(folder)).await.ok().flatten();
-        for entry in entries.unwrap_or_default() {
-            // kubeadm's own names, always in lower case.
-            if Path::new(&entry.name)
-                .extension()
-                .is_some_and(|end| end == "crt")
-            {
-                files.push(format!("{folder}/{}", entry.name));
-            }
-        }
-    }
-    let mut soonest = None;
-    for file in files {
-        let end = match host.read(Path::new(&file)).await {
-            Ok(Some(bytes)) => end_of(&bytes).unwrap_or(Timestamp::UNIX_EPOCH),
-            Ok(None) => continue,
-            Err(_) => Timestamp::UNIX_EPOCH,
-        };
-        soonest = Some(soonest.map_or(end, |known: Timestamp| known.min(end)));
-    }
-    soonest
+/// The soonest end; `None` where there is no certificate. No port is asked.
+pub async fn soonest_end<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+) -> Option<Timestamp> {
+    soonest(&certificates(host, node, paths, Ports::Leave).await)
 }
 
-/// The soonest end among the certificates of a PEM file; `None` if there is none, or one that cannot be read.
-fn end_of(pem: &[u8]) -> Option<Timestamp> {
-    let mut soonest: Option<Timestamp> = None;
-    for block in Pem::iter_from_buffer(pem) {
-        let block = block.ok()?;
-        if block.label != "CERTIFICATE" {
-            continue;
-        }
-        let seconds = block.parse_x509().ok()?.validity().not_after.timestamp();
-        let end = Timestamp::from_second(seconds).ok()?;
-        soonest = Some(soonest.map_or(end, |known| known.min(end)));
+fn soonest(seen: &CertificateInventory) -> Option<Timestamp> {
+    let damaged = |check: &str| matches!(check, "certificate-readable" | "certificate-key");
+    if seen.findings.iter().any(|finding| damaged(&finding.check)) {
+        return Some(Timestamp::UNIX_EPOCH);
     }
-    soonest
+    let ours = seen
+        .certificates
+        .iter()
+        .filter(|one| one.renewal != Renewal::Agent && !one.name.starts_with("hactl"));
+    ours.map(|one| one.not_after).min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hactl_proto::certificate::{CertificateSeen, KeySeen};
+    use hactl_proto::finding::{Finding, Severity};
 
-    fn certificate(year: i32) -> String {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut params = rcgen::CertificateParams::default();
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        params.self_signed(&key).unwrap().pem()
+    fn seen(ends: &[(&str, Renewal, &str)], check: Option<&str>) -> CertificateInventory {
+        let one = |(name, renewal, end): &(&str, Renewal, &str)| CertificateSeen {
+            name: (*name).to_owned(),
+            file: String::new(),
+            authority: false,
+            subject: String::new(),
+            issuer: String::new(),
+            sans: Vec::new(),
+            not_before: Timestamp::UNIX_EPOCH,
+            not_after: end.parse().unwrap(),
+            serial: String::new(),
+            sha256: String::new(),
+            signed_by: None,
+            key: KeySeen::Belongs,
+            renewal: *renewal,
+        };
+        let finding = |check: &str| Finding {
+            check: check.to_owned(),
+            severity: Severity::Refusal,
+            observed: String::new(),
+            wanted: String::new(),
+            remedy: String::new(),
+            mendable: false,
+        };
+        CertificateInventory {
+            node: hactl_proto::name::NodeName::new("cp1").unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            certificates: ends.iter().map(one).collect(),
+            served: Vec::new(),
+            findings: check.map(finding).into_iter().collect(),
+        }
     }
 
     #[test]
-    fn the_soonest_of_a_chain_counts_and_a_key_beside_it_does_not() {
-        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
-        let pem = format!("{}{key}{}", certificate(2031), certificate(2029));
-        assert_eq!(
-            end_of(pem.as_bytes()).unwrap().to_string(),
-            "2029-01-01T00:00:00Z"
-        );
-    }
-
-    #[test]
-    fn what_is_no_certificate_has_no_end() {
-        assert_eq!(end_of(b""), None);
-        assert_eq!(end_of(b"garbage"), None);
-        let whole = certificate(2031);
-        assert_eq!(end_of(&whole.as_bytes()[..whole.len() / 2]), None);
-        let broken = whole.replace("MII", "AAA");
-        assert_eq!(end_of(broken.as_bytes()), None);
+    fn the_soonest_of_kubernetes_counts_and_what_is_damaged_has_ended() {
+        let ends = [
+            ("apiserver", Renewal::Kubeadm, "2027-01-02T00:00:00Z"),
+            ("admin.conf", Renewal::Kubeadm, "2027-01-01T00:00:00Z"),
+            ("hactl-agent", Renewal::Agent, "2026-12-01T00:00:00Z"),
+        ];
+        let end = soonest(&seen(&ends, None)).unwrap();
+        assert_eq!(end.to_string(), "2027-01-01T00:00:00Z");
+        assert_eq!(soonest(&seen(&[], None)), None);
+        let end = soonest(&seen(&ends, Some("certificate-served"))).unwrap();
+        assert_eq!(end.to_string(), "2027-01-01T00:00:00Z");
+        for check in ["certificate-readable", "certificate-key"] {
+            assert_eq!(
+                soonest(&seen(&ends, Some(check))),
+                Some(Timestamp::UNIX_EPOCH)
+            );
+        }
     }
 }

@@ -17,6 +17,7 @@ use hactl_proto::version::KubernetesVersion;
 use super::components::{self, Components};
 use super::{Health, certificates};
 use crate::host::Host;
+use crate::paths::Paths;
 
 /// Between two looks. Drift is to be seen by the others within 30 seconds.
 pub const EVERY: Duration = Duration::from_secs(10);
@@ -27,6 +28,7 @@ const CERTIFICATES_EVERY: u32 = 60;
 #[derive(Debug)]
 pub struct Collector<H> {
     host: Arc<H>,
+    paths: Paths,
     looks: u32,
     certificate_expiry: Option<Timestamp>,
     last: Health,
@@ -34,9 +36,10 @@ pub struct Collector<H> {
 
 impl<H: Host> Collector<H> {
     /// A collector that has seen nothing yet.
-    pub fn new(host: Arc<H>) -> Self {
+    pub fn new(host: Arc<H>, paths: Paths) -> Self {
         Self {
             host,
+            paths,
             looks: 0,
             certificate_expiry: None,
             last: Health::default(),
@@ -46,7 +49,8 @@ impl<H: Host> Collector<H> {
     /// Looks once. The digest's version is raised when anything but its time changed.
     pub async fn look(&mut self, node: &NodeContext, machine: &MachineFacts) -> Health {
         if self.looks.is_multiple_of(CERTIFICATES_EVERY) {
-            self.certificate_expiry = certificates::soonest_end(&*self.host).await;
+            self.certificate_expiry =
+                certificates::soonest_end(&*self.host, node, &self.paths).await;
         }
         self.looks = self.looks.wrapping_add(1);
         let components = components::ask(&*self.host, node).await;

@@ -40,6 +40,10 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
         Question::Converse { path, line } => {
             (path.clone(), timeout(LIMIT, converse(path, line)).await)
         }
+        Question::Certificate { of } => (
+            format!("{of} for its certificate"),
+            timeout(LIMIT, certificate(*of)).await,
+        ),
         Question::Connect { to } => (to.to_string(), timeout(LIMIT, connect(*to)).await),
         Question::ConnectUnix { path } => (path.clone(), timeout(LIMIT, connect_unix(path)).await),
     };
@@ -49,6 +53,24 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
         Err(_) => format!("no answer within {} s", LIMIT.as_secs()),
     };
     Err(HostError::Ask { what, reason })
+}
+
+/// Begins a handshake for the server's certificate alone.
+async fn certificate(of: SocketAddr) -> Result<Answer, Cause> {
+    let stream = TcpStream::connect(of).await?;
+    let (config, shown) = tls::onlooker()?;
+    let name = ServerName::IpAddress(TlsAddress::from(of.ip()));
+    let ended = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await;
+    match (shown.get(), ended) {
+        (Some(der), _) => Ok(Answer {
+            status: 0,
+            body: der.to_vec(),
+        }),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(_)) => Err("it showed no certificate".into()),
+    }
 }
 
 /// Connects and says nothing.

@@ -1,6 +1,6 @@
 //! TLS of a question: verified with the CA file given, or, where there is no CA yet, not at all.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -37,6 +37,87 @@ pub(super) fn client(
             builder.with_client_auth_cert(certificates(certificate)?, key)?
         }
     })
+}
+
+/// The client's side for whoever wants to see the server's certificate and nothing else; where it is put once it is seen.
+pub(super) fn onlooker() -> Result<(ClientConfig, Shown), Cause> {
+    let provider = Arc::new(ring::default_provider());
+    let shown = Shown::default();
+    let verifier = Onlooker {
+        known: Unverified(Arc::clone(&provider)),
+        shown: Arc::clone(&shown),
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok((config, shown))
+}
+
+/// The certificate that a server has shown and holds the key of.
+pub(super) type Shown = Arc<OnceLock<CertificateDer<'static>>>;
+
+/// Takes any certificate, and keeps it once the server has proved with a signature that it holds its key.
+#[derive(Debug)]
+struct Onlooker {
+    known: Unverified,
+    shown: Shown,
+}
+
+impl Onlooker {
+    fn keep(
+        &self,
+        certificate: &CertificateDer<'_>,
+        signed: Result<HandshakeSignatureValid, rustls::Error>,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if signed.is_ok() {
+            // One handshake, one certificate.
+            let _ = self.shown.set(certificate.clone().into_owned());
+        }
+        signed
+    }
+}
+
+impl ServerCertVerifier for Onlooker {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let signed = self
+            .known
+            .verify_tls12_signature(message, certificate, signature);
+        self.keep(certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let signed = self
+            .known
+            .verify_tls13_signature(message, certificate, signature);
+        self.keep(certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.known.supported_verify_schemes()
+    }
 }
 
 fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>, Cause> {

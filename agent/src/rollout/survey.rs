@@ -64,7 +64,7 @@ impl<H: Host> Rollouts<H> {
             static_pods: manifests(host).await.unwrap_or_default(),
             unfinished,
             free_bytes: free_bytes(host).await.ok(),
-            certificate_expiry: certificates::soonest_end(host).await,
+            certificate_expiry: certificates::soonest_end(host, &node, &self.paths).await,
             kubelet_changes: kubelet_changes(host, &node).await,
             cluster: seen,
             cluster_unknown: unknown,

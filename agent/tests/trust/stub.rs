@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use hactl_agent::api::duties::{
-    Bootstrap, Enrolment, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
+    Bootstrap, Certificates, Enrolment, Kubeconfig, Membership, Observation, Operations, Rollouts,
+    Sponsor,
 };
 use hactl_agent::api::{Caller, Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
@@ -43,6 +45,7 @@ impl Stub {
             enrolment: enrolment.unwrap_or_else(|| Arc::new(NoRegistrar)),
             kubeconfig: self.clone(),
             rollouts: self.clone(),
+            certificates: self.clone(),
         }
     }
 }
@@ -203,6 +206,13 @@ impl Rollouts for Stub {
     }
 
     async fn release_lease(&self, _: &str, _: Fence) -> Result<(), Failure> {
+        later()
+    }
+}
+
+#[tonic::async_trait]
+impl Certificates for Stub {
+    async fn inventory(&self) -> Result<CertificateInventory, Failure> {
         later()
     }
 }

@@ -1,6 +1,7 @@
 //! One node's agent: a typed call each. Cheap to clone; calls share one connection.
 
 use hactl_proto::Timestamp;
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::journal::JournalEntry;
@@ -13,6 +14,7 @@ use hactl_proto::secret::Secret;
 use hactl_proto::standing::{GrantRefusal, Override, StandingAnswer};
 use hactl_proto::status::NodeStatus;
 use hactl_proto::wire::v1::bootstrap_service_client::BootstrapServiceClient;
+use hactl_proto::wire::v1::certificate_service_client::CertificateServiceClient;
 use hactl_proto::wire::v1::credential_service_client::CredentialServiceClient;
 use hactl_proto::wire::v1::membership_service_client::MembershipServiceClient;
 use hactl_proto::wire::v1::node_service_client::NodeServiceClient;
@@ -142,6 +144,16 @@ impl Agent {
             .await
             .map_err(self.refused("the kubeconfig"))?;
         Ok(Secret::new(answer.into_inner().kubeconfig))
+    }
+
+    /// Every certificate of the node, looked at now.
+    pub async fn certificates(&self) -> Result<CertificateInventory, CallError> {
+        let answer = CertificateServiceClient::new(self.channel.clone())
+            .get_inventory(v1::GetInventoryRequest {})
+            .await
+            .map_err(self.refused("its certificates"))?;
+        let inventory = serde_json::from_str(&answer.into_inner().inventory);
+        self.read(inventory.map_err(|error| WireError::wrong("inventory", error)))
     }
 
     /// What the node says of itself before an upgrade; of the cluster too where asked, at a control plane.

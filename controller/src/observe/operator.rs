@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::Finding;
 use hactl_proto::member::MemberView;
 use hactl_proto::mtls::Limits;
@@ -67,6 +68,12 @@ impl Converse for Agent {
 
     async fn rollout(&self) -> Kept {
         Self::rollout(self).await.map_err(|error| chain(&error))
+    }
+
+    async fn certificates(&self) -> Result<CertificateInventory, String> {
+        Self::certificates(self)
+            .await
+            .map_err(|error| chain(&error))
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Mutex;
 
 use hactl_cluster_plan::observed::samples;
+use hactl_proto::certificate::CertificateInventory;
 
 use super::*;
 
@@ -61,6 +62,10 @@ impl Reach for Made {
 }
 
 impl Converse for MadeAgent {
+    async fn certificates(&self) -> Result<CertificateInventory, String> {
+        Err("it is not asked here".to_owned())
+    }
+
     async fn status(&self) -> Result<NodeStatus, String> {
         let status = self.node.as_ref().and_then(|node| node.status.said());
         status.cloned().ok_or_else(|| "no such node".to_owned())

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use hactl_agent::api::duties::{
-    Bootstrap, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
+    Bootstrap, Certificates, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
 };
 use hactl_agent::api::{Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
@@ -58,6 +59,7 @@ impl Made {
             enrolment: Arc::new(NoRegistrar),
             kubeconfig: self.clone(),
             rollouts: self.clone(),
+            certificates: self.clone(),
         }
     }
 
@@ -272,6 +274,13 @@ impl Rollouts for Made {
     }
 
     async fn release_lease(&self, _: &str, _: Fence) -> Result<(), Failure> {
+        not_here()
+    }
+}
+
+#[tonic::async_trait]
+impl Certificates for Made {
+    async fn inventory(&self) -> Result<CertificateInventory, Failure> {
         not_here()
     }
 }

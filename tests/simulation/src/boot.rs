@@ -90,7 +90,13 @@ impl State {
             let component = file.trim_end_matches(".yaml");
             let text = machine.tree.text(format!("{}/{file}", layout::MANIFESTS));
             match of_manifest(&text, component) {
-                Some(tag) => machine.pods.insert(component.to_owned(), tag),
+                Some(tag) => {
+                    if machine.pods.get(component) != Some(&tag) {
+                        let held = machine.tree.text(certificate_of(component));
+                        machine.holds.insert(component.to_owned(), held);
+                    }
+                    machine.pods.insert(component.to_owned(), tag)
+                }
                 None => machine.pods.remove(component),
             };
         }
@@ -224,6 +230,24 @@ pub(crate) fn guard(machine: &mut Machine) {
             .tree
             .write_durably("/var/lib/hactl/held/etcd.yaml", manifest);
     }
+}
+
+/// The file whose certificate a process of a control plane takes up when it begins.
+pub(crate) fn certificate_of(component: &str) -> &'static str {
+    match component {
+        "etcd" => "/etc/kubernetes/pki/etcd/server.crt",
+        "kube-apiserver" => "/etc/kubernetes/pki/apiserver.crt",
+        "kube-controller-manager" => "/etc/kubernetes/controller-manager.conf",
+        _ => "/etc/kubernetes/scheduler.conf",
+    }
+}
+
+/// Host and port of a kubeconfig's `server:` line.
+pub(crate) fn server_of(kubeconfig: &str) -> Option<String> {
+    let url = kubeconfig
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("server: https://"))?;
+    Some(url.to_owned())
 }
 
 /// The host of a kubeconfig's `server:` line.

@@ -11,6 +11,7 @@ mod etcd;
 mod host;
 mod machine;
 /// Programs as functions of the world.
+mod pki;
 mod program;
 mod question;
 /// A file tree that knows what a power cut would take.

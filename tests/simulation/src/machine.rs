@@ -54,6 +54,10 @@ pub struct Machine {
     pub(crate) kubelet_running: String,
     /// Tags of the static pods that run, by component.
     pub pods: BTreeMap<String, String>,
+    /// What each process took up of certificates when it began, PEM by component.
+    pub holds: BTreeMap<String, String>,
+    /// Whether `kubeadm certs renew` says that all is well and renews nothing.
+    pub renews_nothing: bool,
     /// Control planes that its HAProxy was told to let go of.
     pub released: BTreeSet<String>,
     /// Counts the agent's lives: a task of an earlier one does nothing any more.
@@ -98,6 +102,8 @@ impl Machine {
             missing_images: Vec::new(),
             kubelet_running: version.to_owned(),
             pods: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            renews_nothing: false,
             released: BTreeSet::new(),
             life: 0,
             units: BTreeMap::new(),

@@ -60,6 +60,7 @@ pub(crate) fn lasts(command: &Command) -> f64 {
         ("kubeadm", ["init", ..]) => 8.0,
         ("kubeadm", ["join", ..]) => 9.0,
         ("kubeadm", ["reset", ..]) => 3.0,
+        ("kubeadm", ["certs", ..]) => 1.0,
         ("kubeadm", ["upgrade", ..]) => 60.0,
         ("apt-get", _) => 5.0,
         ("kubeadm" | "kubectl", _) => 0.1,

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use hactl_agent::host::{Answer, HostError, Question};
+use hactl_node_plan::certificate::place::KUBELET_SELF_SIGNED;
 use hactl_proto::name::NodeName;
 
 use crate::boot::host_of;
+use crate::pki::der;
 use crate::world::State;
 
 impl State {
@@ -13,6 +15,7 @@ impl State {
     pub(crate) fn answer(&self, from: &NodeName, question: &Question) -> Result<Answer, HostError> {
         match question {
             Question::Get { url, .. } => self.get(from, url),
+            Question::Certificate { of } => self.shown(from, *of),
             Question::Connect { to } => self.connect(from, *to),
             // `State::converse` answers it before.
             Question::ConnectUnix { .. } | Question::Converse { .. } => Ok(Answer {
@@ -97,6 +100,34 @@ impl State {
                 .to_string()
                 .into_bytes(),
         })
+    }
+
+    /// What a port shows: what its process took up when it began.
+    fn shown(&self, from: &NodeName, of: SocketAddr) -> Result<Answer, HostError> {
+        let machine = self.route(self.machine(from), of.ip());
+        let (component, file) = match of.port() {
+            6443 => ("kube-apiserver", None),
+            2379 => ("etcd", None),
+            2380 => ("etcd", Some("/etc/kubernetes/pki/etcd/peer.crt")),
+            10250 => ("kubelet", Some(KUBELET_SELF_SIGNED)),
+            _ => ("", None),
+        };
+        let shown = machine
+            .filter(|one| one.runs("kubelet"))
+            .and_then(|machine| {
+                let up = component == "kubelet" || machine.pods.contains_key(component);
+                let text = match file {
+                    Some(file) => machine.tree.text(file),
+                    None => machine.holds.get(component).cloned().unwrap_or_default(),
+                };
+                up.then(|| der(&text))?
+            });
+        shown
+            .map(|body| Answer { status: 0, body })
+            .ok_or_else(|| HostError::Ask {
+                what: format!("{of} for its certificate"),
+                reason: "connection refused".to_owned(),
+            })
     }
 
     fn connect(&self, from: &NodeName, to: SocketAddr) -> Result<Answer, HostError> {

@@ -41,6 +41,8 @@ pub struct State {
     pub hiccups: u32,
     /// How long things take: 1 is about as long as on a real machine, 0 is at once.
     pub pace: f64,
+    /// How long what kubeadm signs is valid, in seconds.
+    pub certificate_seconds: i64,
     /// Host name or address of the endpoint: it leads to whoever serves.
     pub(crate) endpoint: String,
     /// Programs that a test or the demo brings along.
@@ -65,6 +67,7 @@ impl World {
             inits: Vec::new(),
             hiccups: 0,
             pace: 1.0,
+            certificate_seconds: crate::pki::YEAR,
             endpoint: spec.endpoint.host.clone(),
             programs: BTreeMap::new(),
             serial: 0,

@@ -139,3 +139,17 @@ async fn a_silent_server_costs_five_seconds_of_virtual_time_and_no_more() {
     let error = ask(&question).await.unwrap_err().to_string();
     assert!(error.contains("no answer within 5 s"), "{error}");
 }
+
+#[tokio::test]
+async fn a_servers_certificate_is_seen_whoever_signed_it_and_only_where_it_holds_the_key() {
+    let authority = Authority::new();
+    let port = serve(Vec::new(), Some(authority.server("elsewhere.example"))).await;
+    let of = ([127, 0, 0, 1], port).into();
+    let answer = ask(&Question::Certificate { of }).await.unwrap();
+    let seen = hactl_node_plan::certificate::x509::Certificate::parse(&answer.body).unwrap();
+    assert_eq!(seen.sans, ["elsewhere.example"]);
+    // What speaks no TLS shows none.
+    let port = serve(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), None).await;
+    let of = ([127, 0, 0, 1], port).into();
+    assert!(ask(&Question::Certificate { of }).await.is_err());
+}

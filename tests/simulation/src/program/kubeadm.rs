@@ -1,5 +1,6 @@
 //! kubeadm, as the lab saw 1.36 do it: the same files, objects and words, in the same order.
 
+mod certificates;
 mod enter;
 mod phase;
 mod token;
@@ -37,6 +38,7 @@ impl Run<'_> {
             ["init", ..] => self.init(&documents),
             ["join", ..] => self.join(&documents),
             ["upgrade", rest @ ..] => self.upgrade(rest),
+            ["certs", "renew", "all", ..] => self.renew(),
             ["reset", rest @ ..] => {
                 let keeps_etcd = rest.iter().any(|word| word.contains("remove-etcd-member"));
                 self.reset(keeps_etcd)

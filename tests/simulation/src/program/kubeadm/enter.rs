@@ -5,10 +5,11 @@ use hactl_node_plan::kubeadm::layout;
 use serde_json::Value;
 
 use super::super::{Run, failed, said};
-use super::{KUBECONFIGS, document};
-use crate::boot::{KUBELET_FLAGS, WAL, host_of, pin};
+use super::document;
+use crate::boot::{KUBELET_FLAGS, WAL, host_of};
 use crate::cluster::{Cluster, Member};
 use crate::crash::Interrupted;
+use crate::pki::kubelet_config;
 
 impl Run<'_> {
     pub(super) fn init(&mut self, documents: &[Value]) -> Result<Output, Interrupted> {
@@ -26,21 +27,15 @@ impl Run<'_> {
             ));
         }
         self.place("init: certificates are to be made")?;
-        let certificate = match self.tree().read(layout::CA) {
-            Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            None => match new_authority() {
-                Some(pem) => pem,
-                None => return Ok(failed("error execution phase certs/ca: no key\n")),
-            },
-        };
-        self.certificates(&certificate)?;
+        self.authorities()?;
+        self.certificates()?;
         let endpoint = config["controlPlaneEndpoint"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
         self.kubeconfigs(&endpoint)?;
         self.tree()
-            .write(layout::KUBELET_CONF, kubeconfig(&endpoint));
+            .write(layout::KUBELET_CONF, kubelet_config(&endpoint));
         self.place("kubeconfigs: the kubelet's is written")?;
         self.etcd_manifest(false);
         self.place("init: etcd's manifest is written")?;
@@ -125,7 +120,8 @@ impl Run<'_> {
             }
             Some(_) => {}
         }
-        self.certificates(&certificate)?;
+        self.download(&certificate)?;
+        self.certificates()?;
         self.kubeconfigs(&endpoint)?;
         self.control_plane_manifests()?;
         self.kubelet(&join["nodeRegistration"], &endpoint)?;
@@ -186,34 +182,6 @@ impl Run<'_> {
         }
     }
 
-    fn certificates(&mut self, certificate: &str) -> Result<(), Interrupted> {
-        self.tree().write(layout::CA, certificate);
-        self.place("certificates: the CA is written")?;
-        for file in [
-            "apiserver.crt",
-            "sa.key",
-            "etcd/ca.crt",
-            "etcd/healthcheck-client.crt",
-            "etcd/healthcheck-client.key",
-        ] {
-            // Any certificate is one with an end far away; keys are only there.
-            let text = if file.contains(".crt") {
-                certificate
-            } else {
-                "simulated"
-            };
-            self.tree().write(format!("{}/{file}", layout::PKI), text);
-        }
-        self.place("certificates: all are written")
-    }
-
-    fn kubeconfigs(&mut self, endpoint: &str) -> Result<(), Interrupted> {
-        for file in KUBECONFIGS {
-            self.tree().write(file, kubeconfig(endpoint));
-        }
-        self.place("kubeconfigs: all are written")
-    }
-
     fn control_plane_manifests(&mut self) -> Result<(), Interrupted> {
         for manifest in layout::STATIC_PODS
             .iter()
@@ -248,7 +216,8 @@ impl Run<'_> {
         self.tree().write(KUBELET_FLAGS, labels(registration));
         self.place("kubelet: its configuration is written")?;
         self.tree()
-            .write(layout::KUBELET_CONF, kubeconfig(endpoint));
+            .write(layout::KUBELET_CONF, kubelet_config(endpoint));
+        self.kubelet_certificate();
         self.machine().service("kubelet").active = true;
         self.place("kubelet: it runs")
     }
@@ -261,19 +230,6 @@ impl Run<'_> {
             machine.started = long_ago.or(machine.started);
         }
     }
-}
-
-/// A fresh CA.
-fn new_authority() -> Option<String> {
-    let key = rcgen::KeyPair::generate().ok()?;
-    let mut params = rcgen::CertificateParams::new(Vec::new()).ok()?;
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let pem = params.self_signed(&key).ok()?.pem();
-    (!pin(&pem).is_empty()).then_some(pem)
-}
-
-fn kubeconfig(endpoint: &str) -> String {
-    format!("kind: Config\nclusters:\n- cluster:\n    server: https://{endpoint}\n")
 }
 
 /// The value of the kubelet's `node-labels`, in either of kubeadm's two shapes.
