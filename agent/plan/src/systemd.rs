@@ -3,9 +3,14 @@
 //! A transient unit belongs to systemd, not to the agent: a restart, an upgrade or a crash of the agent does not end what
 //! runs in it, and its result stays until it is read (systemd.service(5), `RemainAfterExit=`).
 
+/// A service that runs: which process, and since when.
+mod running;
+
 use std::time::Duration;
 
 use crate::command::{Command, Output};
+
+pub use running::{Running, running};
 
 /// PATH of all that runs on the node; `/usr/sbin` is missing from what a service inherits on some distributions.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

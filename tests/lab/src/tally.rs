@@ -63,6 +63,15 @@ impl Tally {
         counts
     }
 
+    /// When the failed requests began, in seconds since the client did.
+    fn failed_at(&self) -> Vec<f64> {
+        self.requests
+            .iter()
+            .filter(|request| request.failure.is_some())
+            .map(|request| request.begin.as_secs_f64())
+            .collect()
+    }
+
     fn slowest(&self) -> Duration {
         let answered = self
             .requests
@@ -109,6 +118,7 @@ impl Tally {
             "requests": self.requests.len(),
             "failed": self.failures().values().sum::<usize>(),
             "failures": self.failures(),
+            "failedAtSeconds": self.failed_at(),
             "longestGapSeconds": gap.as_secs_f64(),
             "longestGapAtSeconds": at.as_secs_f64(),
             "slowestSeconds": self.slowest().as_secs_f64(),

@@ -36,6 +36,8 @@ impl Writer {
                 "--json",
                 "--rate",
                 "20",
+                "--limit",
+                "30000",
                 "--seconds",
                 &rollout::LIMIT.as_secs().to_string(),
             ])

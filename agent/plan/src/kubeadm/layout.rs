@@ -24,6 +24,8 @@ pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
 pub const BOOTSTRAP_KUBELET_CONF: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 /// The kubelet's configuration.
 pub const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
+/// Flags of the kubelet that kubeadm writes.
+pub const KUBELET_FLAGS: &str = "/var/lib/kubelet/kubeadm-flags.env";
 /// The drop-in that runs the guard against an empty etcd before each start of the kubelet.
 pub const GUARD_DROP_IN: &str = "/etc/systemd/system/kubelet.service.d/20-hactl-etcd-guard.conf";
 /// The machine's identity.

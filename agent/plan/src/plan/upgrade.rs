@@ -65,12 +65,29 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
             steps.push(RolloutStep::InstallKubeadm);
         }
         steps.push(RolloutStep::UpgradeKubeadm);
+        // What kubeadm started comes up while the kubelet is replaced: both are awaited after it.
+        kubelet(order, facts, &mut steps);
         if control_plane {
             steps.extend([RolloutStep::AwaitStaticPods, RolloutStep::AwaitControlPlane]);
         }
         steps.push(RolloutStep::RecordKubeadm);
+    } else {
+        kubelet(order, facts, &mut steps);
     }
-    if matches!(order.part, UpgradePart::Whole | UpgradePart::Kubelet) {
+    if with_kubelet(order) {
+        steps.push(RolloutStep::AwaitUpgradedNode);
+    }
+    steps.push(RolloutStep::RecordUpgraded);
+    steps
+}
+
+const fn with_kubelet(order: &Upgrade) -> bool {
+    matches!(order.part, UpgradePart::Whole | UpgradePart::Kubelet)
+}
+
+/// The kubelet's part, where the order has one.
+fn kubelet(order: &Upgrade, facts: &Facts, steps: &mut Vec<RolloutStep>) {
+    if with_kubelet(order) {
         let packages = &facts.machine.packages;
         let there = [&packages.kubelet, &packages.kubectl]
             .iter()
@@ -78,10 +95,8 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
         if !there {
             steps.push(RolloutStep::InstallKubelet);
         }
-        steps.extend([RolloutStep::RestartKubelet, RolloutStep::AwaitUpgradedNode]);
+        steps.push(RolloutStep::RestartKubelet);
     }
-    steps.push(RolloutStep::RecordUpgraded);
-    steps
 }
 
 /// Whether all that the order wants is there, whoever made it so.

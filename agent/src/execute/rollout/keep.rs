@@ -19,7 +19,7 @@ const KEPT: [&str; 4] = [
     layout::MANIFESTS,
     layout::PKI,
     layout::KUBELET_CONFIG,
-    "/var/lib/kubelet/kubeadm-flags.env",
+    layout::KUBELET_FLAGS,
 ];
 /// Mode of a file whose own could not be read: keys may be among them.
 const CLOSED: u32 = 0o600;

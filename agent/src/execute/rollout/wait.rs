@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(6);
 const NODE_LIMIT: Duration = Duration::from_mins(10);
 
-/// Waits until `look` finds nothing wrong so many times in a row.
+/// Waits until `look` finds nothing wrong [`PASSES`] times in a row.
 async fn passes<H, F, R>(
     cx: &ExecuteContext<H>,
     condition: &str,
@@ -56,34 +56,40 @@ where
     .await
 }
 
-/// The static pods' manifests name the target, and the container runtime runs it and nothing else.
+/// The static pods' manifests name the target, and the container runtime runs it and nothing else. Seen once: that it stays so
+/// is seen by [`control_plane`].
 pub(super) async fn static_pods<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let tag = super::target(cx)?.to_string();
     let name = format!("the static pods of {} at {tag}", cx.node.node);
-    passes(cx, &name, CONTROL_PLANE_LIMIT, || async {
-        let (manifests, running) = match (manifests(&*cx.host).await, running(&*cx.host).await) {
-            (Ok(manifests), Ok(running)) => (manifests, running),
-            (Err(reason), _) | (_, Err(reason)) => return Some(reason),
-        };
-        let only = BTreeSet::from([tag.clone()]);
-        VERSIONED.iter().find_map(|component| {
-            if manifests.get(*component) != Some(&tag) {
-                return Some(format!("{component}'s manifest names another version"));
-            }
-            let tags = running.get(*component);
-            (tags != Some(&only)).then(|| {
-                let tags = tags.map(|tags| tags.iter().cloned().collect::<Vec<_>>().join(" and "));
-                format!(
-                    "{component} runs {}",
-                    tags.unwrap_or_else(|| "nowhere".to_owned())
-                )
-            })
-        })
+    cx.wait(&name, EVERY, CONTROL_PLANE_LIMIT, || async {
+        let wrong = static_pods_complaint(cx, &tag).await;
+        Ok(wrong.map_or(Condition::Met(()), Condition::Pending))
     })
     .await
 }
 
-/// API server ready and live (at that version, where given), etcd member started, voting, healthy and leader known.
+async fn static_pods_complaint<H: Host>(cx: &ExecuteContext<H>, tag: &str) -> Option<String> {
+    let (manifests, running) = match (manifests(&*cx.host).await, running(&*cx.host).await) {
+        (Ok(manifests), Ok(running)) => (manifests, running),
+        (Err(reason), _) | (_, Err(reason)) => return Some(reason),
+    };
+    let only = BTreeSet::from([tag.to_owned()]);
+    VERSIONED.iter().find_map(|component| {
+        if manifests.get(*component).map(String::as_str) != Some(tag) {
+            return Some(format!("{component}'s manifest names another version"));
+        }
+        let tags = running.get(*component);
+        (tags != Some(&only)).then(|| {
+            let tags = tags.map(|tags| tags.iter().cloned().collect::<Vec<_>>().join(" and "));
+            format!(
+                "{component} runs {}",
+                tags.unwrap_or_else(|| "nowhere".to_owned())
+            )
+        })
+    })
+}
+
+/// API server ready and live (at that version and run by nothing older, where given), etcd member started, voting, healthy and leader known.
 pub(super) async fn control_plane<H: Host>(
     cx: &ExecuteContext<H>,
     version: Option<&KubernetesVersion>,
@@ -108,6 +114,9 @@ async fn control_plane_complaint<H: Host>(
         return Some("its API server is not ready".to_owned());
     }
     let wanted = version?.to_string();
+    if let Some(wrong) = static_pods_complaint(cx, &wanted).await {
+        return Some(wrong);
+    }
     let said = api_version(cx)
         .await
         .unwrap_or_else(|| "nothing".to_owned());

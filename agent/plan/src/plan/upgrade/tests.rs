@@ -165,8 +165,8 @@ fn each_kind_of_node_has_its_steps() {
     let whole = order(UpgradePart::Whole, true);
     assert_eq!(
         planned("cp1", &whole, &before(&context("cp1"))),
-        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade await-static-pods await-control-plane record-kubeadm \
-         install-kubelet restart-kubelet await-upgraded-node record-upgraded"
+        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet await-static-pods \
+         await-control-plane record-kubeadm await-upgraded-node record-upgraded"
     );
     let other = order(UpgradePart::ControlPlane, false);
     assert_eq!(
@@ -181,7 +181,7 @@ fn each_kind_of_node_has_its_steps() {
     let worker = order(UpgradePart::Whole, false);
     assert_eq!(
         planned("w1", &worker, &before(&context("w1"))),
-        "keep-aside install-kubeadm kubeadm-upgrade record-kubeadm install-kubelet restart-kubelet await-upgraded-node \
+        "keep-aside install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet record-kubeadm await-upgraded-node \
          record-upgraded"
     );
 }
@@ -199,7 +199,7 @@ fn what_was_begun_goes_on_where_it_was_and_what_is_done_is_left() {
     facts.kubernetes.running = Known::Is(Some("hactl-r1-f7-3-upgrade-kubeadm-upgrade".to_owned()));
     assert_eq!(
         planned("cp2", &whole, &facts),
-        "kubeadm-upgrade await-static-pods await-control-plane record-kubeadm install-kubelet restart-kubelet \
+        "kubeadm-upgrade install-kubelet restart-kubelet await-static-pods await-control-plane record-kubeadm \
          await-upgraded-node record-upgraded"
     );
     facts.kubernetes.running = Known::Is(Some("hactl-other-kubeadm-join".to_owned()));
