@@ -58,6 +58,22 @@ bench-upgrade *ARGS:
 watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
+# The seeded simulator: thousands of runs with faults, every rule after every event; no new seed after four minutes.
+sim *ARGS="--seeds 2000 --seconds 240":
+    cargo run --quiet --profile measure -p hactl-simulator -- seeds {{ARGS}}
+
+# The simulator until it finds something, or ^C; a line a minute.
+soak *ARGS:
+    cargo run --quiet --profile measure -p hactl-simulator -- soak {{ARGS}}
+
+# Run the seed of an event log again and step through it (`--only cp1` shows the lines with that word).
+replay FILE *ARGS:
+    cargo run --quiet --profile measure -p hactl-simulator -- replay {{FILE}} {{ARGS}}
+
+# Deliberate faults in the code, each of which the simulator has to catch within SEEDS seeds (takes its time).
+mutants SEEDS="1000" *NAMES:
+    tests/simulator/mutants/run {{SEEDS}} {{NAMES}}
+
 # Failure detection at the size of large clusters, in virtual time, beside foca as it comes (`--full`: up to 5,000 members, hours).
 bench-gossip *ARGS:
     cargo run --quiet --profile measure -p hactl-gossip -- {{ARGS}}

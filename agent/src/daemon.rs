@@ -18,7 +18,7 @@ mod own_node;
 /// How the parts come to be, in their order.
 mod start;
 /// Leftovers of joins, and the marker of the etcd member.
-mod tend;
+pub mod tend;
 /// Looks at the node for as long as it lives.
 mod watch_node;
 

@@ -181,6 +181,13 @@ impl<H: Host> Agent<H> {
             Arc::clone(&self.identity),
         );
         let (ending, ended) = tokio::sync::oneshot::channel::<()>();
+        let tended = tend(
+            Arc::clone(&self.parts.host),
+            self.parts.paths.clone(),
+            self.parts.operations.clone(),
+            self.parts.sponsor.clone(),
+            self.parts.first_boot.clone(),
+        );
         let serving = self.server.serve(self.listener, async {
             let _ = ended.await;
         });
@@ -188,7 +195,7 @@ impl<H: Host> Agent<H> {
         let stopped = tokio::select! {
             () = stop => Ok(()),
             () = renewal => Ok(()),
-            () = tend(Arc::clone(&self.parts)) => Ok(()),
+            () = tended => Ok(()),
             () = watch_node(Arc::clone(&self.parts), self.health) => Ok(()),
             broken = self.first_boot.run() => broken.map_err(StartError::from),
         };

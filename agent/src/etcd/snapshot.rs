@@ -98,7 +98,7 @@ async fn stream(files: &EtcdFiles, to: &Path) -> Result<u64, SnapshotError> {
 }
 
 /// Reads a snapshot as it passes by: all but the last bytes are what the last bytes are a checksum of.
-struct Check {
+pub struct Check {
     hash: Context,
     /// What may yet turn out to be the checksum.
     tail: Vec<u8>,
@@ -107,7 +107,12 @@ struct Check {
 }
 
 impl Check {
-    fn new() -> Self {
+    /// Nothing has passed by yet.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a check of nothing is no use to anybody"
+    )]
+    pub fn new() -> Self {
         Self {
             hash: Context::new(&SHA256),
             tail: Vec::new(),
@@ -116,7 +121,8 @@ impl Check {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    /// The next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
         let missing = (MAGIC_AT + MAGIC.len()).saturating_sub(self.head.len());
         self.head.extend(bytes.iter().take(missing));
         self.size += bytes.len() as u64;
@@ -127,7 +133,7 @@ impl Check {
     }
 
     /// The size, where all is as it should be.
-    fn finish(self) -> Result<u64, SnapshotError> {
+    pub fn finish(self) -> Result<u64, SnapshotError> {
         let wrong = |reason: &str| Err(SnapshotError::Damaged(reason.to_owned()));
         if self.tail.len() < CHECKSUM || self.head.get(MAGIC_AT..) != Some(&MAGIC[..]) {
             return wrong("it does not begin as a database does");

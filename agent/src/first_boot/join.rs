@@ -111,6 +111,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
         tokio::pin!(asked);
         loop {
             tokio::select! {
+                biased;
                 admitted = &mut asked => return admitted,
                 Some(wait) = waits.recv() => self.say(
                     &format!("{}: {}", member.name, wait.condition),

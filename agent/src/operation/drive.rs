@@ -229,6 +229,8 @@ impl<H: Host> Operations<H> {
         tokio::pin!(running);
         loop {
             tokio::select! {
+                // In a fixed order: the simulator runs this the same way each time.
+                biased;
                 ended = &mut running => return ended,
                 Ok(()) = waiting.changed() => {
                     let wait = waiting.borrow_and_update().clone();

@@ -89,6 +89,16 @@ pub async fn drive<A: Agents>(
     ended
 }
 
+/// What became of the leftovers of earlier runs.
+enum Mended {
+    /// There were none.
+    Nothing,
+    /// They are put right.
+    Something,
+    /// They could not be.
+    Ended(End),
+}
+
 struct Run<'a, A> {
     agents: Arc<A>,
     plan: &'a RolloutPlan,
@@ -111,8 +121,11 @@ impl<A: Agents> Run<'_, A> {
             }
             let seen = self.agents.seen().await;
             let orders = orders.get_or_insert_with(|| Arc::new(self.orders(&seen, hold)));
-            if let Some(end) = self.mend(&seen, orders).await? {
-                return Ok(end);
+            match self.mend(&seen, orders).await? {
+                Mended::Nothing => {}
+                // What was seen is of before: a node that is through would get another turn.
+                Mended::Something => continue,
+                Mended::Ended(end) => return Ok(end),
             }
             let decision = decide(self.plan, &seen, &memory);
             if !matches!(decision, Decision::Soak(_)) {
@@ -219,10 +232,11 @@ impl<A: Agents> Run<'_, A> {
     }
 
     /// What an earlier run left on nodes that are through: a cordon, a load balancer that let go.
-    async fn mend(&self, seen: &Seen, orders: &Arc<Orders<A>>) -> Result<Option<End>, DriveError> {
+    async fn mend(&self, seen: &Seen, orders: &Arc<Orders<A>>) -> Result<Mended, DriveError> {
         let Ok(cluster) = &seen.cluster else {
-            return Ok(None);
+            return Ok(Mended::Nothing);
         };
+        let mut mended = Mended::Nothing;
         for node in &seen.nodes {
             let Some(survey) = node.survey.said() else {
                 continue;
@@ -236,19 +250,21 @@ impl<A: Agents> Run<'_, A> {
             if !left || survey.unfinished.is_some() {
                 continue;
             }
+            // The cordon tells that there is something to mend: it goes last.
+            if let Some(Turn::Failed { node, outcome }) =
+                self.back(seen, orders, &node.name).await?
+            {
+                return Ok(Mended::Ended(End::Stopped { node, outcome }));
+            }
             let steward = orders.steward(&node.name, 0);
             if let Some(Turn::Failed { node, outcome }) =
                 orders.uncordon(&steward, &node.name).await?
             {
-                return Ok(Some(End::Stopped { node, outcome }));
+                return Ok(Mended::Ended(End::Stopped { node, outcome }));
             }
-            if let Some(Turn::Failed { node, outcome }) =
-                self.back(seen, orders, &node.name).await?
-            {
-                return Ok(Some(End::Stopped { node, outcome }));
-            }
+            mended = Mended::Something;
         }
-        Ok(None)
+        Ok(mended)
     }
 
     async fn back(

@@ -35,6 +35,8 @@ impl State {
             }
         }
         machine.units.clear();
+        // What an admin socket was told is not kept.
+        machine.released.clear();
         machine.started = None;
         machine.powered = true;
         let configured = machine.tree.exists(layout::KUBELET_CONFIG);
@@ -60,6 +62,7 @@ impl State {
                 self.register(name);
             }
         }
+        self.elect();
     }
 
     /// Notes since when the static pods run.
@@ -207,9 +210,13 @@ impl State {
 
 /// The agent's guard, hooked into the kubelet's start where its drop-in lies.
 pub(crate) fn guard(machine: &mut Machine) {
-    if !machine.tree.exists(layout::GUARD_DROP_IN) {
-        return;
+    if machine.tree.exists(layout::GUARD_DROP_IN) {
+        guard_now(machine);
     }
+}
+
+/// The guard looks, whoever asks it to.
+pub(crate) fn guard_now(machine: &mut Machine) {
     let marker = match machine.tree.read("/var/lib/hactl/etcd-member.json") {
         None => Known::Is(None),
         Some(bytes) => match read_marker(&String::from_utf8_lossy(bytes)) {

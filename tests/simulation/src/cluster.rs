@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// The leader's id.
-    pub(crate) fn leading(&self) -> Option<u64> {
+    pub fn leading(&self) -> Option<u64> {
         let found = self.members.iter().find(|member| member.id == self.leader);
         found.or(self.members.first()).map(|member| member.id)
     }

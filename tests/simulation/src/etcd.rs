@@ -29,7 +29,7 @@ impl State {
         let (cluster, member) = self
             .member_running(machine)
             .ok_or_else(|| refuse("connection refused"))?;
-        let quorum = self.has_quorum(cluster);
+        let quorum = self.quorum_at(cluster, machine.address);
         let (id, learner, member) = (cluster.id, member.learner, member.id);
         match call.request {
             EtcdRequest::Status => Ok(EtcdAnswer::Status(MemberStatus {

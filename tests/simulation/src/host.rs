@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use crate::crash::Interrupted;
 use crate::machine::Unit;
+use crate::mishap::Mishap;
 use crate::program::{Run, lasts};
+use crate::watch::Event;
 use crate::world::{State, World};
 
 /// One machine of a [`World`], in one life of its agent.
@@ -89,7 +91,22 @@ impl SimulatedHost {
         let Some(machine) = state.machines.get_mut(&self.name) else {
             return Err(Interrupted);
         };
-        machine.crash.pass(place, false)
+        let before = machine.crash.fired;
+        let passed = machine.crash.pass(place, false);
+        if machine.crash.fired && !before {
+            state.tell(&self.name, Event::Cut(place));
+        }
+        passed
+    }
+
+    /// A write takes as long as this machine's disk does.
+    async fn write_time(&self) {
+        let latency = self
+            .look(|state| state.machine(&self.name).write_latency)
+            .await;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
     }
 
     fn alive(&self, state: &State) -> bool {
@@ -124,9 +141,32 @@ impl SimulatedHost {
         self.pass(state, &format!("before {line}"))?;
         let duration = state.lasting(lasts(command));
         self.lend(state, command);
-        let mut run = Run::new(state, self.name.clone(), command.unit.is_some());
-        let output = run.program(command)?;
+        let machine = state.machines.get_mut(&self.name);
+        let mishap = machine.and_then(|machine| machine.mishaps.pop_front().flatten());
+        state.tell(&self.name, Event::Begins(command));
+        let mut output = Ok(Output::default());
+        if mishap.is_none_or(Mishap::acts) {
+            let mut run = Run::new(state, self.name.clone(), command.unit.is_some());
+            let ended = run.program(command);
+            if ended.is_err() {
+                let place = state.machine(&self.name).crash.place.clone();
+                state.tell(&self.name, Event::Cut(&place));
+            }
+            output = ended?;
+        }
         state.settle();
+        let said = mishap.map(|mishap| mishap.says(command));
+        if let Some(None) = said {
+            state.tell(&self.name, Event::Ran(command, None));
+            let (line, seconds) = (command.line(), command.limit.as_secs());
+            return Ok((Err(HostError::Limit { line, seconds }), command.limit));
+        }
+        if let Some(said) = said.flatten() {
+            output = Ok(said);
+        }
+        if let Ok(output) = &output {
+            state.tell(&self.name, Event::Ran(command, Some(output)));
+        }
         if let Ok(output) = &output
             && let Some(unit) = &command.unit
             && let Some(machine) = state.machines.get_mut(&self.name)
@@ -231,11 +271,13 @@ impl Host for SimulatedHost {
         if let Some(real) = self.real(path) {
             return real.replace(path, bytes, mode).await;
         }
+        self.write_time().await;
         self.act(&format!("replacing {}", path.display()), |state| {
             if let Some(machine) = state.machines.get_mut(&self.name) {
                 machine.tree.write_durably(path, bytes);
             }
             state.settle();
+            state.tell(&self.name, Event::Replaced(path));
         })
         .await;
         Ok(())
@@ -246,12 +288,15 @@ impl Host for SimulatedHost {
             return real.append(path, bytes).await;
         }
         // Two effects: a cut between them leaves a half.
+        self.write_time().await;
         let (first, second) = bytes.split_at(bytes.len() / 2);
-        for part in [first, second] {
+        for (part, last) in [(first, false), (second, true)] {
             self.act(&format!("appending to {}", path.display()), |state| {
                 if let Some(machine) = state.machines.get_mut(&self.name) {
-                    let whole = [machine.tree.read(path).unwrap_or_default(), part].concat();
-                    machine.tree.write_durably(path, whole);
+                    machine.tree.append_durably(path, part);
+                }
+                if last {
+                    state.tell(&self.name, Event::Appended(path, bytes));
                 }
             })
             .await;
@@ -268,6 +313,7 @@ impl Host for SimulatedHost {
                 machine.tree.remove_durably(path);
             }
             state.settle();
+            state.tell(&self.name, Event::Removed(path));
         })
         .await;
         Ok(())
@@ -277,7 +323,9 @@ impl Host for SimulatedHost {
         if let Question::Converse { line, .. } = question {
             return self
                 .act(&format!("saying {line}"), |state| {
-                    state.converse(&self.name, line)
+                    let answer = state.converse(&self.name, line);
+                    state.tell(&self.name, Event::Said(line));
+                    answer
                 })
                 .await;
         }
@@ -292,10 +340,21 @@ impl Host for SimulatedHost {
                     reason: "connection refused".to_owned(),
                 });
             }
-            if let Some(machine) = state.machines.get_mut(&self.name) {
-                machine.tree.write_durably(to, "a snapshot");
+            let Some(machine) = state.machines.get_mut(&self.name) else {
+                return Ok(0);
+            };
+            let torn = machine.torn_snapshots > 0;
+            machine.torn_snapshots = machine.torn_snapshots.saturating_sub(1);
+            let bytes = crate::snapshot::sent(torn);
+            let checked = crate::snapshot::checked(&bytes);
+            if checked.is_ok() {
+                machine.tree.write_durably(to, bytes);
             }
-            Ok(10)
+            state.tell(&self.name, Event::Snapshot(to, checked.is_ok()));
+            checked.map_err(|reason| HostError::Ask {
+                what: format!("etcd for a snapshot to {}", to.display()),
+                reason,
+            })
         })
         .await
     }
@@ -323,10 +382,16 @@ impl Host for SimulatedHost {
     }
 
     async fn etcd(&self, call: &EtcdCall) -> Result<EtcdAnswer, HostError> {
-        self.look(|state| state.etcd(&self.name, call)).await
+        self.look(|state| {
+            state.tell(&self.name, Event::Etcd(call));
+            let answer = state.etcd(&self.name, call);
+            state.settle();
+            answer
+        })
+        .await
     }
 
     fn now(&self) -> Timestamp {
-        self.world.state().now()
+        self.world.state().wall_clock(&self.name)
     }
 }

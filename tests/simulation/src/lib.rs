@@ -10,17 +10,22 @@ mod crash;
 mod etcd;
 mod host;
 mod machine;
+mod mishap;
 /// Programs as functions of the world.
 mod pki;
 mod program;
 mod question;
+mod snapshot;
 /// A file tree that knows what a power cut would take.
 pub mod tree;
+mod watch;
 mod world;
 
 pub use cluster::{Cluster, Member};
 pub use crash::{Crash, Cut};
 pub use host::SimulatedHost;
-pub use machine::{Machine, Service};
+pub use machine::{Clock, Machine, Service};
+pub use mishap::Mishap;
 pub use program::ProgramModel;
+pub use watch::{Event, Watcher};
 pub use world::{State, World};

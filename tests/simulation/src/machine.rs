@@ -1,12 +1,14 @@
 //! One machine: its disk, its services, its transient units.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hactl_node_plan::command::Output;
 use tokio::time::Instant;
 
 use crate::crash::Crash;
+use crate::mishap::Mishap;
 use crate::tree::Tree;
 
 /// A unit of systemd, as much of it as matters.
@@ -25,6 +27,15 @@ pub(crate) struct Unit {
     pub(crate) output: Output,
 }
 
+/// How far a machine's wall clock is from the world's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    /// Milliseconds that it is ahead.
+    pub ahead: i64,
+    /// Microseconds that it gains each second.
+    pub drift: i64,
+}
+
 /// One machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -38,6 +49,14 @@ pub struct Machine {
     pub isolated: bool,
     /// Its services by name, without `.service`.
     pub services: BTreeMap<String, Service>,
+    /// Its wall clock.
+    pub clock: Clock,
+    /// How long a write to its disk takes until it is durable.
+    pub write_latency: Duration,
+    /// What happens to its next commands, in their order; `None`: nothing.
+    pub mishaps: VecDeque<Option<Mishap>>,
+    /// So many of the next snapshots of its etcd arrive torn.
+    pub torn_snapshots: u32,
     /// Where its agent's life ends.
     pub crash: Crash,
     /// The kubeadm that is installed.
@@ -94,6 +113,10 @@ impl Machine {
             powered: true,
             isolated: false,
             services: services.map(|(name, one)| (name.to_owned(), one)).into(),
+            clock: Clock::default(),
+            write_latency: Duration::ZERO,
+            mishaps: VecDeque::new(),
+            torn_snapshots: 0,
             crash: Crash::default(),
             version: version.to_owned(),
             kubelet: version.to_owned(),
@@ -118,7 +141,7 @@ impl Machine {
     }
 
     /// The etcd cluster and member that the data here belongs to.
-    pub(crate) fn etcd_data(&self) -> Option<(u64, u64)> {
+    pub fn etcd_data(&self) -> Option<(u64, u64)> {
         let text = self.tree.text(crate::boot::WAL);
         let (cluster, member) = text.trim().split_once(' ')?;
         Some((cluster.parse().ok()?, member.parse().ok()?))

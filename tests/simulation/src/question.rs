@@ -136,7 +136,7 @@ impl State {
             Some(machine) => machine.powered,
             // The endpoint's address: up as soon as one control plane carries it.
             None if to.ip().to_string() == self.endpoint => self.machines.values().any(|machine| {
-                (machine.address == asker.address || !(machine.isolated || asker.isolated))
+                self.linked(asker.address, machine.address)
                     && machine.runs("haproxy")
                     && machine.runs("keepalived")
             }),

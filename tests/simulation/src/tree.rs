@@ -1,6 +1,7 @@
 //! A file tree that knows what a power cut would take: what was written and not fsynced is on the disk only later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use hactl_agent::host::Entry;
@@ -23,6 +24,11 @@ impl Tree {
         self.files.get(path.as_ref()).map(Vec::as_slice)
     }
 
+    /// A file's bytes as a power cut would leave them.
+    pub fn on_disk(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
+        self.disk.get(path.as_ref()).map(Vec::as_slice)
+    }
+
     /// A file's text; empty where there is none.
     pub fn text(&self, path: impl AsRef<Path>) -> String {
         String::from_utf8_lossy(self.read(path).unwrap_or_default()).into_owned()
@@ -30,8 +36,7 @@ impl Tree {
 
     /// Whether a file, or a folder with something in it, is there.
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
-        let path = path.as_ref();
-        self.files.keys().any(|file| file.starts_with(path))
+        self.below(path.as_ref()).next().is_some()
     }
 
     /// A digest of what lies at a path and its length; `None` where nothing does.
@@ -39,10 +44,9 @@ impl Tree {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let path = path.as_ref();
         let mut hasher = DefaultHasher::new();
-        let below = self.files.iter().filter(|(file, _)| file.starts_with(path));
         let mut length = 0;
         let mut found = false;
-        for (file, bytes) in below {
+        for (file, bytes) in self.below(path) {
             (file, bytes).hash(&mut hasher);
             length += bytes.len() as u64;
             found = true;
@@ -50,11 +54,18 @@ impl Tree {
         found.then(|| (hasher.finish(), length))
     }
 
+    /// A path's file, or those below it: they follow it in the order of paths.
+    fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Vec<u8>)> {
+        let from = (Bound::Included(path), Bound::Unbounded);
+        let files = self.files.range::<Path, _>(from);
+        files.take_while(move |(file, _)| file.starts_with(path))
+    }
+
     /// A folder's entries, sorted.
     pub fn list(&self, path: impl AsRef<Path>) -> Option<Vec<Entry>> {
         let path = path.as_ref();
         let mut entries = BTreeSet::new();
-        for file in self.files.keys() {
+        for (file, _) in self.below(path) {
             let Ok(rest) = file.strip_prefix(path) else {
                 continue;
             };
@@ -79,6 +90,14 @@ impl Tree {
         let bytes = bytes.into();
         self.disk.insert(path.as_ref().to_owned(), bytes.clone());
         self.write(path, bytes);
+    }
+
+    /// Appends to a file and fsyncs it.
+    pub fn append_durably(&mut self, path: impl AsRef<Path>, bytes: &[u8]) {
+        for files in [&mut self.files, &mut self.disk] {
+            let file = files.entry(path.as_ref().to_owned()).or_default();
+            file.extend_from_slice(bytes);
+        }
     }
 
     /// Removes a file, or a folder with all in it.

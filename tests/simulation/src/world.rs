@@ -1,6 +1,6 @@
 //! All machines and clusters, behind one lock: an effect on one machine is seen by the others at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::crash::Cut;
 use crate::host::SimulatedHost;
 use crate::machine::Machine;
 use crate::program::ProgramModel;
+use crate::watch::{Watcher, Watching};
 
 /// Static pods answer so long after the kubelet has seen them.
 const START: Duration = Duration::from_secs(3);
@@ -39,6 +40,8 @@ pub struct State {
     pub inits: Vec<NodeName>,
     /// So many calls of kubectl from now on find no API server.
     pub hiccups: u32,
+    /// Ways on which nothing comes through, from the first address to the second.
+    pub cut: BTreeSet<(IpAddr, IpAddr)>,
     /// How long things take: 1 is about as long as on a real machine, 0 is at once.
     pub pace: f64,
     /// How long what kubeadm signs is valid, in seconds.
@@ -47,6 +50,7 @@ pub struct State {
     pub(crate) endpoint: String,
     /// Programs that a test or the demo brings along.
     pub(crate) programs: BTreeMap<String, ProgramModel>,
+    pub(crate) watching: Watching,
     serial: u64,
     origin: Instant,
     base: Timestamp,
@@ -66,10 +70,12 @@ impl World {
             clusters: BTreeMap::new(),
             inits: Vec::new(),
             hiccups: 0,
+            cut: BTreeSet::new(),
             pace: 1.0,
             certificate_seconds: crate::pki::YEAR,
             endpoint: spec.endpoint.host.clone(),
             programs: BTreeMap::new(),
+            watching: Watching::default(),
             serial: 0,
             origin: Instant::now(),
             base,
@@ -84,7 +90,7 @@ impl World {
     #[must_use]
     pub fn fork(&self) -> Self {
         Self {
-            state: Arc::new(Mutex::new(self.state().clone())),
+            state: Arc::new(Mutex::new(self.state().unwatched())),
             cut: Arc::new(Notify::new()),
         }
     }
@@ -111,6 +117,29 @@ impl World {
     /// Adds a program, or puts another in the place of a modelled one.
     pub fn program(&self, name: &str, model: ProgramModel) {
         self.state().programs.insert(name.to_owned(), model);
+    }
+
+    /// Has somebody watch all that happens from now on.
+    pub fn watched_by(&self, watcher: Arc<Mutex<dyn Watcher>>) {
+        self.state().watching = Watching::by(watcher);
+    }
+
+    /// `kill -9` of a machine's agent, now.
+    pub fn kill(&self, name: &NodeName) {
+        if let Some(machine) = self.state().machines.get_mut(name) {
+            machine.life += 1;
+        }
+    }
+
+    /// The agent's guard looks at etcd's data, as it does every ten seconds.
+    pub fn guard(&self, name: &NodeName) {
+        let mut state = self.state();
+        if let Some(machine) = state.machines.get_mut(name)
+            && machine.powered
+        {
+            crate::boot::guard_now(machine);
+        }
+        state.settle();
     }
 
     /// Cuts at the given place of this life of a machine's agent.
@@ -143,6 +172,7 @@ impl World {
         if let Some(machine) = self.state().machines.get_mut(name) {
             machine.powered = false;
         }
+        self.state().settle();
     }
 
     /// The power of a machine comes; see [`crate::tree::Tree::power_cycle`] for `lose`.
@@ -171,10 +201,30 @@ impl World {
 }
 
 impl State {
-    /// The wall clock.
+    /// The true time.
     pub fn now(&self) -> Timestamp {
         let passed = self.origin.elapsed();
         self.base.checked_add(passed).unwrap_or(self.base)
+    }
+
+    /// A machine's wall clock.
+    pub fn wall_clock(&self, name: &NodeName) -> Timestamp {
+        let now = self.now();
+        let Some(clock) = self.machines.get(name).map(|machine| machine.clock) else {
+            return now;
+        };
+        let seconds = i64::try_from(self.origin.elapsed().as_secs()).unwrap_or(i64::MAX);
+        let ahead = clock.ahead + seconds.saturating_mul(clock.drift) / 1000;
+        let moved = now.as_millisecond() + ahead;
+        Timestamp::from_millisecond(moved).unwrap_or(now)
+    }
+
+    /// Another like it that nobody watches.
+    fn unwatched(&self) -> Self {
+        Self {
+            watching: Watching::default(),
+            ..self.clone()
+        }
     }
 
     /// The next number that was never used.
@@ -193,7 +243,8 @@ impl State {
         &self.machines[name]
     }
 
-    pub(crate) fn at(&self, address: IpAddr) -> Option<(&NodeName, &Machine)> {
+    /// The machine at an address.
+    pub fn at(&self, address: IpAddr) -> Option<(&NodeName, &Machine)> {
         self.machines
             .iter()
             .find(|(_, machine)| machine.address == address)
@@ -212,18 +263,58 @@ impl State {
         Some((cluster, member))
     }
 
-    /// Whether more than half of the voters run.
+    /// Whether this member's process runs.
+    pub fn runs_member(&self, member: &Member) -> bool {
+        let machine = self.at(member.address).map(|(_, machine)| machine);
+        let found = machine.and_then(|machine| self.member_running(machine));
+        found.is_some_and(|(_, found)| found.id == member.id)
+    }
+
+    /// Whether more than half of the voters run and reach each other.
     pub fn has_quorum(&self, cluster: &Cluster) -> bool {
+        let mut voters = cluster.members.iter().filter(|member| !member.learner);
+        voters.any(|member| self.runs_member(member) && self.quorum_at(cluster, member.address))
+    }
+
+    /// Whether the member at an address, if it runs, reaches more than half of the voters.
+    pub fn quorum_at(&self, cluster: &Cluster, address: IpAddr) -> bool {
         let voters = || cluster.members.iter().filter(|member| !member.learner);
-        let running = voters().filter(|member| {
-            self.at(member.address).is_some_and(|(_, machine)| {
-                !machine.isolated
-                    && self
-                        .member_running(machine)
-                        .is_some_and(|(_, found)| found.id == member.id)
-            })
-        });
-        running.count() > voters().count() / 2
+        let reached =
+            voters().filter(|one| self.linked(address, one.address) && self.runs_member(one));
+        reached.count() > voters().count() / 2
+    }
+
+    /// etcd's members elect anew where the leader is gone.
+    pub(crate) fn elect(&mut self) {
+        let mut elected = Vec::new();
+        for cluster in self.clusters.values() {
+            let mut voters = cluster.members.iter().filter(|member| !member.learner);
+            let leads = |member: &Member| {
+                self.runs_member(member) && self.quorum_at(cluster, member.address)
+            };
+            let stays = cluster
+                .members
+                .iter()
+                .any(|one| one.id == cluster.leader && leads(one));
+            if let Some(member) = voters.find(|member| !stays && leads(member)) {
+                elected.push((cluster.id, member.id));
+            }
+        }
+        for (cluster, leader) in elected {
+            if let Some(cluster) = self.clusters.get_mut(&cluster) {
+                cluster.leader = leader;
+            }
+        }
+    }
+
+    /// Whether a connection between two addresses comes about: packets pass both ways.
+    pub fn linked(&self, one: IpAddr, other: IpAddr) -> bool {
+        let isolated = |ip| self.at(ip).is_some_and(|(_, machine)| machine.isolated);
+        one == other
+            || !(isolated(one)
+                || isolated(other)
+                || self.cut.contains(&(one, other))
+                || self.cut.contains(&(other, one)))
     }
 
     /// The cluster that this machine's own API server serves now.
@@ -235,7 +326,17 @@ impl State {
         let (cluster, _) = self
             .member_running(machine)
             .filter(|(_, member)| up && !member.learner)?;
-        self.has_quorum(cluster).then_some(cluster)
+        self.quorum_at(cluster, machine.address).then_some(cluster)
+    }
+
+    /// Whether one of a cluster's API servers is reached from a machine.
+    pub(crate) fn serves_to(&self, cluster: u64, asker: &Machine) -> bool {
+        self.machines.values().any(|machine| {
+            self.linked(asker.address, machine.address)
+                && self
+                    .served_by(machine)
+                    .is_some_and(|found| found.id == cluster)
+        })
     }
 
     /// The cluster that answers at a host name or address, as seen from a machine.
@@ -249,9 +350,10 @@ impl State {
         if host != self.endpoint {
             return None;
         }
-        let mut back_ends = self.machines.values().filter(|machine| {
-            machine.address == asker.address || !(machine.isolated || asker.isolated)
-        });
+        let mut back_ends = self
+            .machines
+            .values()
+            .filter(|machine| self.linked(asker.address, machine.address));
         back_ends.find_map(|machine| self.served_by(machine).map(|cluster| cluster.id))
     }
 
@@ -259,8 +361,9 @@ impl State {
     pub(crate) fn route<'a>(&'a self, asker: &'a Machine, to: IpAddr) -> Option<&'a Machine> {
         let found = self.at(to).map(|(_, machine)| machine);
         match found {
-            Some(machine) if machine.address == asker.address => Some(machine),
-            Some(machine) => (!machine.isolated && !asker.isolated).then_some(machine),
+            Some(machine) => self
+                .linked(asker.address, machine.address)
+                .then_some(machine),
             // The demo's machines are on loopback addresses of their own.
             None => (to == Ipv4Addr::LOCALHOST || to == Ipv6Addr::LOCALHOST).then_some(asker),
         }

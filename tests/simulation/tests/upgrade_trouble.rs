@@ -12,10 +12,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hactl_controller::rollout::{End, drive, newest, wish};
+use hactl_cluster_plan::rollout::RolloutPlan;
+use hactl_controller::rollout::{End, Tale, Told, drive, newest, wish};
 use hactl_node_plan::command::Output;
+use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
-use hactl_proto::rollout::RolloutWish;
+use hactl_proto::report::ReportEvent;
+use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_simulation::{ProgramModel, World};
 use serde_json::json;
 use support::fleet::*;
@@ -333,6 +336,65 @@ fn a_node_that_fails_is_put_back_and_the_rollout_stops_and_can_go_on() {
             .await
             .unwrap();
         assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+    });
+    check(&world, &TARGET);
+}
+
+/// A controller to whom no agent answers any more once it has heard that this came to its end on this node.
+async fn drive_until(
+    fleet: &Arc<Fleet>,
+    record: &RolloutRecord,
+    plan: &RolloutPlan,
+    who: &str,
+    last: impl Fn(&NodeName, &str) -> bool + Send + Sync + 'static,
+) {
+    let (clock, away) = (fleet.world.clone(), Arc::clone(&fleet.away));
+    let tale = Tale::new(
+        move || clock.state().now(),
+        move |told| {
+            if let Told::Event {
+                node,
+                order,
+                event: ReportEvent::Ended(Outcome::Succeeded),
+                ..
+            } = told
+                && last(node, order)
+            {
+                away.lock().unwrap().extend(NODES.map(name));
+            }
+        },
+    );
+    let life = drive(fleet, record, plan, 1, who, &tale);
+    let ended = tokio::time::timeout(Duration::from_mins(10), life).await;
+    assert!(ended.is_err(), "{ended:?}");
+    fleet.away.lock().unwrap().clear();
+}
+
+/// Found by the simulator (seed 158): the node was uncordoned first, and nothing told of the rest any more.
+#[test]
+fn load_balancers_take_a_node_back_though_two_controllers_die_before() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(TARGET).await;
+        drive_until(&fleet, &record, &plan, "ann", |node, order| {
+            (node.as_str(), order) == ("cp2", "upgrade")
+        })
+        .await;
+        let released = |world: &World| {
+            let state = world.state();
+            let mut machines = state.machines.values();
+            machines.any(|machine| machine.released.contains("cp2"))
+        };
+        assert!(released(&world));
+        drive_until(&fleet, &record, &plan, "bob", |_, order| {
+            order == "uncordon" || order == "return-backend"
+        })
+        .await;
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &record, &plan, 1, "eve", &tale)).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
+        assert!(!released(&world));
     });
     check(&world, &TARGET);
 }

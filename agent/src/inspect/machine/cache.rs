@@ -31,6 +31,8 @@ pub(super) struct Cache {
 pub(super) struct Answer {
     pub(super) key: Key,
     pub(super) output: Output,
+    /// When it said so.
+    pub(super) at: Timestamp,
 }
 
 /// What an answer depends on.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::facts::Known;
 use hactl_node_plan::facts::machine::TextFile;
+use hactl_proto::Timestamp;
 
 use super::cache::{Answer, Cache, Key};
 use crate::causes::chain;
@@ -14,6 +15,8 @@ use crate::host::{Host, HostError, Stamp};
 
 /// Most systems have a few; that many files in one folder of configuration are not read.
 const MOST_FILES: usize = 200;
+/// A failure may have had a cause that no file tells of: it holds no longer than this.
+const FAILURE_KEPT: Duration = Duration::from_mins(1);
 
 /// The host and what is remembered of it.
 pub(super) struct Reader<'a, H> {
@@ -137,7 +140,7 @@ impl<'a, H: Host> Reader<'a, H> {
     ) -> Result<Output, String> {
         let line = command.line();
         let now = self.host.now();
-        if let Some(Answer { key: Key::Until(end), output }) = self.cache.outputs.get(&line)
+        if let Some(Answer { key: Key::Until(end), output, .. }) = self.cache.outputs.get(&line)
             // A clock that was put back would keep the answer for as long.
             && now < *end
             && end.duration_since(now).unsigned_abs() <= every
@@ -151,8 +154,11 @@ impl<'a, H: Host> Reader<'a, H> {
 
     async fn ask(&mut self, command: Command, key: Key) -> Result<Output, String> {
         let line = command.line();
+        let now = self.host.now();
         match self.cache.outputs.get(&line) {
-            Some(answer) if answer.key == key => return Ok(answer.output.clone()),
+            Some(answer) if answer.key == key && answer.holds(now) => {
+                return Ok(answer.output.clone());
+            }
             _ => {}
         }
         let output = self
@@ -163,9 +169,18 @@ impl<'a, H: Host> Reader<'a, H> {
         let answer = Answer {
             key,
             output: output.clone(),
+            at: now,
         };
         self.cache.outputs.insert(line, answer);
         Ok(output)
+    }
+}
+
+impl Answer {
+    fn holds(&self, now: Timestamp) -> bool {
+        // A clock that was put back would keep a failure for as long.
+        self.output.success()
+            || (now >= self.at && now.duration_since(self.at).unsigned_abs() < FAILURE_KEPT)
     }
 }
 

@@ -241,6 +241,29 @@ async fn programs_that_fail_leave_facts_unknown() {
     );
 }
 
+/// Found by the simulator: one failed `kubelet --version` left the version unknown, and each upgrade refused, for as long as the
+/// agent ran.
+#[tokio::test]
+async fn a_program_that_failed_once_is_asked_again_though_no_file_changed() {
+    let host = debian();
+    let inspector = inspector();
+    host.answers("kubelet --version", 1, "", "fork: out of memory\n");
+    let facts = inspector.inspect(&host, &control_plane()).await;
+    assert!(matches!(facts.packages.kubelet, Known::Unknown(_)));
+    host.answers("kubelet --version", 0, "Kubernetes v1.20.2\n", "");
+    let facts = inspector.inspect(&host, &control_plane()).await;
+    assert!(
+        matches!(facts.packages.kubelet, Known::Unknown(_)),
+        "not at each look"
+    );
+    host.pass_seconds(61);
+    let facts = inspector.inspect(&host, &control_plane()).await;
+    assert_eq!(
+        facts.packages.kubelet,
+        Is(Some(KubernetesVersion::new(1, 20, 2)))
+    );
+}
+
 #[tokio::test]
 async fn a_measurement_outlives_a_restart_for_a_week() {
     let host = debian();

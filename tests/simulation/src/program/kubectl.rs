@@ -36,7 +36,7 @@ impl Run<'_> {
             .map(|(name, machine)| {
                 (
                     name.to_string(),
-                    machine.runs("kubelet") && !machine.isolated,
+                    machine.runs("kubelet") && self.state.serves_to(id, machine),
                 )
             })
             .collect();

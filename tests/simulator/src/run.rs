@@ -1,0 +1,331 @@
+//! One run: a scene, its faults, the calm after them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hactl_proto::Timestamp;
+use hactl_proto::spec::ClusterSpec;
+use hactl_proto::version::KubernetesVersion;
+use hactl_simulation::World;
+use tokio::time::{Instant, sleep};
+
+use crate::chance::Chance;
+use crate::goal::missing;
+use crate::invariant::{Checker, GOAL, SECRETS, Violation};
+use crate::log::Log;
+use crate::network::Network;
+use crate::operator::Operator;
+use crate::spec::{OPERATOR, nodes, spec, stale};
+use crate::storm::{Menu, Storm};
+use crate::town::Town;
+
+/// What an upgrade goes to.
+const PATCH: KubernetesVersion = KubernetesVersion::new(1, 36, 3);
+/// After the faults stopped a cluster is whole within this.
+const WHOLE: Duration = Duration::from_hours(1);
+/// And an upgrade is through within this.
+const THROUGH: Duration = Duration::from_hours(2);
+/// What mends by itself has begun to within this.
+const REPAIR: Duration = Duration::from_mins(10);
+/// Between two looks whether all is there.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// Machines become a cluster.
+    FirstBoot,
+    /// A cluster loses control planes, one after the other, and has them back.
+    Rejoin,
+    /// A cluster is upgraded, by one operator or two.
+    Upgrade,
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstBoot => "first-boot",
+            Self::Rejoin => "rejoin",
+            Self::Upgrade => "upgrade",
+        })
+    }
+}
+
+/// All that a seed decides before the first event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Story {
+    /// The seed.
+    pub seed: u64,
+    /// What it is about.
+    pub scene: Scene,
+    /// Control planes and workers.
+    pub size: (u8, u8),
+    /// How long faults happen.
+    pub storm: Duration,
+    menu: Menu,
+}
+
+impl Story {
+    /// The story of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "story");
+        let scene = match chance.below(10) {
+            0..=3 => Scene::FirstBoot,
+            4..=5 => Scene::Rejoin,
+            _ => Scene::Upgrade,
+        };
+        let size = match (scene, chance.below(10)) {
+            (Scene::FirstBoot, 0) => (1, 1),
+            (Scene::FirstBoot, 1) => (5, 0),
+            (Scene::FirstBoot, 2) => (2, 0),
+            (Scene::Upgrade, 0..=2) => (3, 2),
+            _ => (3, 1),
+        };
+        let menu = Menu {
+            wipes: scene == Scene::Rejoin,
+            budgets: scene == Scene::Upgrade,
+            every: chance.between(5, 60),
+        };
+        Self {
+            seed,
+            scene,
+            size,
+            storm: Duration::from_secs(chance.between(60, 1_200)),
+            menu,
+        }
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            scene,
+            size: (control_planes, workers),
+            storm,
+            ..
+        } = self;
+        let storm = storm.as_secs();
+        write!(
+            f,
+            "seed {seed}: {scene} of {control_planes} control planes and {workers} workers, faults for {storm} s"
+        )
+    }
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything reached its goal.
+    Whole,
+    /// A rule was broken.
+    Broken,
+    /// Disks were lost with which etcd lost its quorum: no software mends that.
+    BeyondRepair,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What was run.
+    pub story: Story,
+    /// How it ended.
+    pub end: End,
+    /// The rule that was broken.
+    pub violation: Option<Violation>,
+    /// Virtual time.
+    pub time: Duration,
+    /// Events.
+    pub events: u64,
+    /// The event log, where it was asked for.
+    pub log: String,
+}
+
+/// Runs a seed. The same seed gives the same report.
+pub fn run(seed: u64, keep_log: bool) -> anyhow::Result<Report> {
+    let story = Story::of(seed);
+    let (control_planes, workers) = story.size;
+    let spec = spec(control_planes, workers)?;
+    let world = match story.scene {
+        Scene::FirstBoot => fresh(&spec)?,
+        Scene::Rejoin | Scene::Upgrade => formed(story.size)?,
+    };
+    play(&world, &spec, story, keep_log)
+}
+
+fn fresh(spec: &ClusterSpec) -> anyhow::Result<World> {
+    let base: Timestamp = "2026-11-22T17:00:00Z".parse()?;
+    // The clock of a world is a runtime's.
+    let runtime = runtime()?;
+    let world = runtime.block_on(async { World::of(spec, base) });
+    Ok(world)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
+    Ok(runtime)
+}
+
+/// A whole cluster of that size: each is made once, by a first boot without faults.
+fn formed(size: (u8, u8)) -> anyhow::Result<World> {
+    static FORMED: Mutex<BTreeMap<(u8, u8), World>> = Mutex::new(BTreeMap::new());
+    let mut formed = FORMED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(world) = formed.get(&size) {
+        return Ok(world.fork());
+    }
+    let spec = spec(size.0, size.1)?;
+    let world = fresh(&spec)?;
+    let story = Story {
+        scene: Scene::FirstBoot,
+        size,
+        storm: Duration::ZERO,
+        ..Story::of(0)
+    };
+    let report = play(&world, &spec, story, true)?;
+    anyhow::ensure!(
+        report.violation.is_none(),
+        "a first boot without faults: {}\n{}",
+        report
+            .violation
+            .map(|one| one.to_string())
+            .unwrap_or_default(),
+        report.log
+    );
+    for machine in world.state().machines.values_mut() {
+        machine.tree.sync();
+        machine.offered.push(PATCH.to_string());
+    }
+    let fork = world.fork();
+    formed.insert(size, world);
+    Ok(fork)
+}
+
+fn play(world: &World, spec: &ClusterSpec, story: Story, keep_log: bool) -> anyhow::Result<Report> {
+    let runtime = runtime()?;
+    let report = runtime.block_on(async {
+        world.enter_runtime();
+        let log = Log::new(keep_log);
+        log.event(|| format!("{story}"));
+        let checker = Arc::new(Mutex::new(Checker::new(spec, log.clone())));
+        {
+            let state = world.state();
+            let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
+            checker.begin(&state);
+        }
+        let watcher: Arc<Mutex<dyn hactl_simulation::Watcher>> = checker.clone();
+        world.watched_by(watcher);
+        let mut names: BTreeMap<_, _> = nodes(spec)
+            .map(|(node, _)| (node.address, node.name.to_string()))
+            .collect();
+        names.insert(OPERATOR, "operator".to_owned());
+        let network = Network::new(world.clone(), log.clone(), story.seed, names);
+        let town = Town::new(
+            world.clone(),
+            spec,
+            network,
+            log.clone(),
+            checker,
+            story.seed,
+        );
+        let end = unfold(&town, spec, story).await?;
+        let violation = town.checker().violation().cloned();
+        world.leave_runtime();
+        for node in town.nodes() {
+            world.kill(&node);
+        }
+        anyhow::Ok(Report {
+            story,
+            end,
+            violation,
+            time: log.elapsed(),
+            events: log.events(),
+            log: log.text(),
+        })
+    });
+    // What still runs of the agents goes with the runtime; nobody is to hear of it.
+    drop(runtime);
+    report
+}
+
+/// The story itself: until a rule is broken, or all is there.
+async fn unfold(town: &Town, spec: &ClusterSpec, story: Story) -> anyhow::Result<End> {
+    let mut chance = Chance::new(story.seed, "scene");
+    if story.scene == Scene::FirstBoot && !story.storm.is_zero() && chance.per_mille(250) {
+        let names = town.nodes();
+        if let Some(node) = chance.pick(&names) {
+            town.give_bundle(&stale(spec)?, node);
+        }
+    }
+    town.start_all();
+    let raging = Arc::new(AtomicBool::new(!story.storm.is_zero()));
+    let upgrades = story.scene == Scene::Upgrade;
+    let mut done = None;
+    if upgrades {
+        let operator =
+            |name, to| Operator::new(town, spec, name, to, Chance::new(story.seed, name), &raging);
+        done = Some(tokio::spawn(operator("ann", PATCH).upgrade()));
+        if chance.per_mille(500) {
+            tokio::spawn(operator("bob", PATCH).upgrade());
+        }
+    }
+    if !story.storm.is_zero() {
+        let mut faults = Storm::new(town, spec, Chance::new(story.seed, "faults"), story.menu);
+        let broken = until_broken(town);
+        tokio::select! {
+            biased;
+            () = broken => return Ok(End::Broken),
+            () = faults.rage(story.storm) => {}
+        }
+        raging.store(false, Ordering::Relaxed);
+        faults.calm();
+    }
+    let wanted = upgrades.then_some(PATCH);
+    let limit = if upgrades { THROUGH } else { WHOLE };
+    let end = Instant::now() + limit;
+    loop {
+        sleep(LOOK).await;
+        if town.checker().violation().is_some() {
+            return Ok(End::Broken);
+        }
+        let driven = done
+            .as_ref()
+            .is_none_or(tokio::task::JoinHandle::is_finished);
+        let mut left = missing(town, spec, wanted.as_ref());
+        if !driven {
+            left.push("ann's upgrade is not through".to_owned());
+        }
+        if left.is_empty() {
+            return Ok(End::Whole);
+        }
+        if Instant::now() + limit >= end + REPAIR && town.beyond_repair() {
+            let left = left.join(" | ");
+            town.log
+                .event(|| format!("etcd lost its quorum with disks: {left}"));
+            return Ok(End::BeyondRepair);
+        }
+        if Instant::now() >= end {
+            let bound = limit.as_secs() / 3600;
+            let stuck = left.join(" | ");
+            let minted = left.iter().all(|line| line.ends_with("was left"));
+            let rule = if minted { SECRETS } else { GOAL };
+            let seen = format!("not there {bound} h after the faults stopped: {stuck}");
+            town.checker().broken(rule, seen);
+            return Ok(End::Broken);
+        }
+    }
+}
+
+async fn until_broken(town: &Town) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        if town.checker().violation().is_some() {
+            return;
+        }
+    }
+}
