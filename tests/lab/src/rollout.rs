@@ -91,3 +91,11 @@ impl Rollout {
         Ok(())
     }
 }
+
+impl Drop for Rollout {
+    /// Where the case failed it is still at work.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

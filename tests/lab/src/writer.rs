@@ -1,6 +1,7 @@
 //! The client that an upgrade must not be felt by.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -54,14 +55,23 @@ impl Writer {
     }
 
     /// Ends it; what it saw, and the same in words.
-    pub(crate) fn end(self) -> Result<(Value, String)> {
+    pub(crate) fn end(mut self) -> Result<(Value, String)> {
         fs::write(&self.until, "")?;
-        let seen = self
-            .child
-            .wait_with_output()
-            .context("failed to wait for the client")?;
-        let text = String::from_utf8_lossy(&seen.stdout).trim().to_owned();
+        let mut text = String::new();
+        if let Some(said) = &mut self.child.stdout {
+            said.read_to_string(&mut text)
+                .context("failed to read what the client saw")?;
+        }
+        let text = text.trim().to_owned();
         let seen = serde_json::from_str(&text).context("the client said no JSON")?;
         Ok((seen, text))
+    }
+}
+
+impl Drop for Writer {
+    /// Where the case failed it is still at work.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
