@@ -58,8 +58,8 @@ bench-upgrade *ARGS:
 watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
-# The seeded simulator: thousands of runs with faults, every rule after every event; no new seed after four minutes.
-sim *ARGS="--seeds 2000 --seconds 240":
+# The seeded simulator: a thousand runs with faults, every rule after every event; no new seed after five minutes.
+sim *ARGS="--seeds 1000 --seconds 300":
     cargo run --quiet --profile measure -p hactl-simulator -- seeds {{ARGS}}
 
 # The simulator until it finds something, or ^C; a line a minute.
