@@ -194,7 +194,7 @@ fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     let lab = cases.case("a cluster to upgrade", ready)?;
     cases.case(
         "an older target, one that is nowhere, one two minors ahead are refused",
-        || check_upgrade::impossible_targets(&lab),
+        || check_upgrade::impossible_targets(&lab, to),
     )?;
     cases.case(
         "a budget that allows no disruption is refused with its owner and pod",
