@@ -19,7 +19,7 @@ use hactl_proto::rollout::RolloutWish;
 use hactl_proto::spec::upgrade::{Day, Window};
 use hactl_proto::version::KubernetesVersion;
 use support::fleet::*;
-use support::through::{check, within};
+use support::through::{beside, check, heard, within};
 use support::*;
 
 #[test]
@@ -156,32 +156,12 @@ fn an_agent_killed_in_mid_kubeadm_upgrade_goes_on_with_it() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let killer = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                let runs = said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line == "cp2 upgrade kubeadm-upgrade");
-                if runs {
-                    tokio::time::sleep(Duration::from_secs(20)).await;
-                    fleet.restart("cp2").await;
-                    std::future::pending::<()>().await;
-                }
-            }
+            heard(&said, |line| line == "cp2 upgrade kubeadm-upgrade").await;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            fleet.restart("cp2").await;
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = killer => unreachable!(),
-            }
-        });
-        assert_eq!(
-            end.await.unwrap(),
-            End::Finished,
-            "{:#?}",
-            said.lock().unwrap()
-        );
+        let end = beside(rollout, killer).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
         let journal = world.state().machines[&name("cp2")]
             .tree
             .text("/var/lib/hactl/journal/journal");
@@ -203,28 +183,13 @@ fn a_pause_takes_effect_after_the_node_under_way() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let operator = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line == "cp1 upgrade kubeadm-upgrade")
-                {
-                    wish(&*fleet, &record, RolloutWish::Paused, "bob", record.at)
-                        .await
-                        .unwrap();
-                    std::future::pending::<()>().await;
-                }
-            }
+            heard(&said, |line| line == "cp1 upgrade kubeadm-upgrade").await;
+            wish(&*fleet, &record, RolloutWish::Paused, "bob", record.at)
+                .await
+                .unwrap();
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = operator => unreachable!(),
-            }
-        });
-        assert_eq!(end.await.unwrap(), End::Paused);
+        let end = beside(rollout, operator).await;
+        assert_eq!(end.unwrap(), End::Paused);
         let at = |node: &str| world.state().machines[&name(node)].kubelet.clone();
         assert_eq!(
             [at("cp1"), at("cp2"), at("w1")],

@@ -22,7 +22,7 @@ use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_simulation::{ProgramModel, World};
 use serde_json::json;
 use support::fleet::*;
-use support::through::{check, within};
+use support::through::{beside, check, heard, within};
 use support::*;
 
 #[test]
@@ -41,43 +41,23 @@ fn a_control_plane_without_power_is_refused_before_and_waited_for_during() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let power = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                let first = said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line.starts_with("cp1 upgrade Succeeded"));
-                if first {
-                    world.power_off(&name("cp3"));
-                    tokio::time::sleep(Duration::from_mins(5)).await;
-                    {
-                        let state = world.state();
-                        let at = |node: &str| state.machines[&name(node)].kubelet.clone();
-                        assert_eq!(
-                            [at("cp1"), at("cp2")],
-                            ["v1.36.3", "v1.36.2"],
-                            "it went on without cp3"
-                        );
-                    }
-                    world.power_on(&name("cp3"), false);
-                    fleet.restart("cp3").await;
-                    std::future::pending::<()>().await;
-                }
+            heard(&said, |line| line.starts_with("cp1 upgrade Succeeded")).await;
+            world.power_off(&name("cp3"));
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            {
+                let state = world.state();
+                let at = |node: &str| state.machines[&name(node)].kubelet.clone();
+                assert_eq!(
+                    [at("cp1"), at("cp2")],
+                    ["v1.36.3", "v1.36.2"],
+                    "it went on without cp3"
+                );
             }
+            world.power_on(&name("cp3"), false);
+            fleet.restart("cp3").await;
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = power => unreachable!(),
-            }
-        });
-        assert_eq!(
-            end.await.unwrap(),
-            End::Finished,
-            "{:#?}",
-            said.lock().unwrap()
-        );
+        let end = beside(rollout, power).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
         let said = said.lock().unwrap();
         assert!(
             said.iter()
@@ -98,35 +78,14 @@ fn a_node_that_lost_what_it_knew_of_the_targets_etcd_is_asked_again() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let thief = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                let through = said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line.starts_with("cp3 upgrade Succeeded"));
-                if through {
-                    let mut state = world.state();
-                    let tree = &mut state.machines.get_mut(&name("cp2")).unwrap().tree;
-                    assert!(tree.text(STAGED).contains("3.5.30-0"));
-                    tree.write(STAGED, r#"{"target":"v1.36.3","etcd":null}"#);
-                    break;
-                }
-            }
-            std::future::pending::<()>().await;
+            heard(&said, |line| line.starts_with("cp3 upgrade Succeeded")).await;
+            let mut state = world.state();
+            let tree = &mut state.machines.get_mut(&name("cp2")).unwrap().tree;
+            assert!(tree.text(STAGED).contains("3.5.30-0"));
+            tree.write(STAGED, r#"{"target":"v1.36.3","etcd":null}"#);
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = thief => unreachable!(),
-            }
-        });
-        assert_eq!(
-            end.await.unwrap(),
-            End::Finished,
-            "{:#?}",
-            said.lock().unwrap()
-        );
+        let end = beside(rollout, thief).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
         let told = |line: &&String| *line == "cp2 stage fetch-images";
         assert_eq!(said.lock().unwrap().iter().filter(told).count(), 2);
         let kept = world.state().machines[&name("cp2")].tree.text(STAGED);
@@ -144,10 +103,7 @@ fn a_worker_that_is_cut_off_while_it_is_upgraded_goes_on_when_it_is_back() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let cable = async {
-            let begun = |line: &String| line.as_str() == "w1 upgrade install-kubeadm";
-            while !said.lock().unwrap().iter().any(begun) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            heard(&said, |line| line == "w1 upgrade install-kubeadm").await;
             let plugged = |is: bool| {
                 let mut state = world.state();
                 state.machines.get_mut(&name("w1")).unwrap().isolated = !is;
@@ -156,20 +112,9 @@ fn a_worker_that_is_cut_off_while_it_is_upgraded_goes_on_when_it_is_back() {
             tokio::time::sleep(Duration::from_mins(1)).await;
             assert_eq!(world.state().machines[&name("w1")].kubelet, "v1.36.2");
             plugged(true);
-            std::future::pending::<()>().await;
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = cable => unreachable!(),
-            }
-        });
-        assert_eq!(
-            end.await.unwrap(),
-            End::Finished,
-            "{:#?}",
-            said.lock().unwrap()
-        );
+        let end = beside(rollout, cable).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
         let awaited =
             |line: &String| line.starts_with("w1 upgrade waits") && line.contains("was refused");
         assert!(said.lock().unwrap().iter().any(awaited), "{said:#?}");
@@ -216,40 +161,20 @@ fn a_budget_that_allows_nothing_is_refused_before_and_named_during() {
         let (tale, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
         let owner = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                let gave_up = said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line.contains("the node is schedulable again"));
-                if gave_up {
-                    {
-                        let state = world.state();
-                        let cluster = state.clusters.values().next().unwrap();
-                        assert!(cluster.objects["node//w1"]["spec"]["unschedulable"].is_null());
-                        assert!(
-                            cluster.objects.contains_key("pod/shop/web-1"),
-                            "it was taken by force"
-                        );
-                    }
-                    put_budget(&world, false);
-                    std::future::pending::<()>().await;
-                }
+            heard(&said, |line| line.contains("the node is schedulable again")).await;
+            {
+                let state = world.state();
+                let cluster = state.clusters.values().next().unwrap();
+                assert!(cluster.objects["node//w1"]["spec"]["unschedulable"].is_null());
+                assert!(
+                    cluster.objects.contains_key("pod/shop/web-1"),
+                    "it was taken by force"
+                );
             }
+            put_budget(&world, false);
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = owner => unreachable!(),
-            }
-        });
-        assert_eq!(
-            end.await.unwrap(),
-            End::Finished,
-            "{:#?}",
-            said.lock().unwrap()
-        );
+        let end = beside(rollout, owner).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
         let said = said.lock().unwrap();
         assert!(
             said.iter()
@@ -277,44 +202,17 @@ fn a_node_that_fails_is_put_back_and_the_rollout_stops_and_can_go_on() {
         let (told, said) = tale(&world);
         let rollout = drive(&fleet, &record, &plan, 1, "ann", &told);
         let saboteur = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line == "cp2 upgrade kubeadm-upgrade")
-                {
-                    break;
-                }
-            }
+            heard(&said, |line| line == "cp2 upgrade kubeadm-upgrade").await;
             world.program("apt-mark", ProgramModel::new(fails));
-            loop {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                if said
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .any(|line| line == "cp2 upgrade restore-packages")
-                {
-                    world.program(
-                        "apt-mark",
-                        ProgramModel::new(|_, _| Output {
-                            status: Some(0),
-                            ..Output::default()
-                        }),
-                    );
-                    std::future::pending::<()>().await;
-                }
-            }
+            heard(&said, |line| line == "cp2 upgrade restore-packages").await;
+            let works = |_: &mut _, _: &_| Output {
+                status: Some(0),
+                ..Output::default()
+            };
+            world.program("apt-mark", ProgramModel::new(works));
         };
-        let end = within(async {
-            tokio::select! {
-                end = rollout => end,
-                () = saboteur => unreachable!(),
-            }
-        });
-        let End::Stopped { node, outcome } = end.await.unwrap() else {
+        let end = beside(rollout, saboteur).await;
+        let End::Stopped { node, outcome } = end.unwrap() else {
             panic!("it did not stop");
         };
         let Outcome::Failed { step, error, .. } = outcome else {

@@ -1,5 +1,6 @@
 //! What holds once a rollout is through.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hactl_proto::version::KubernetesVersion;
@@ -8,13 +9,36 @@ use hactl_simulation::World;
 use super::fleet::NODES;
 use super::name;
 
-/// An hour of virtual time is the end.
+/// So much virtual time is the end.
 const LIMIT: Duration = Duration::from_hours(3);
+/// How often what was said is looked at.
+const EVERY: Duration = Duration::from_millis(10);
 
 pub(crate) async fn within<T>(story: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, story)
         .await
         .expect("it never ended")
+}
+
+/// The end of a story to which trouble comes meanwhile.
+pub(crate) async fn beside<T>(
+    story: impl Future<Output = T>,
+    trouble: impl Future<Output = ()>,
+) -> T {
+    within(async {
+        tokio::select! {
+            end = story => end,
+            never = async { trouble.await; std::future::pending().await } => never,
+        }
+    })
+    .await
+}
+
+/// Waits until a line that fits was said.
+pub(crate) async fn heard(said: &Mutex<Vec<String>>, fits: impl Fn(&str) -> bool) {
+    while !said.lock().unwrap().iter().any(|line| fits(line)) {
+        tokio::time::sleep(EVERY).await;
+    }
 }
 
 /// What holds once a rollout is through.
