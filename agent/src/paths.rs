@@ -70,6 +70,11 @@ impl Paths {
         self.state.join("snapshots")
     }
 
+    /// Packages of hactl's own agent that were brought, by their digests.
+    pub fn packages(&self) -> PathBuf {
+        self.state.join("packages")
+    }
+
     /// The rollout that this control plane keeps.
     pub fn rollout(&self) -> PathBuf {
         self.state.join("rollout.json")

@@ -4,13 +4,17 @@
 //! What a node does to itself or to others comes as an order, through `operation`, and is not here.
 
 mod lease;
+mod package;
 mod record;
 mod survey;
+
+pub(crate) use package::{installed_agent, is_of};
 
 use std::sync::Arc;
 
 use hactl_proto::instruction::Fence;
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::agent::{AgentVersion, PackageDigest};
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use tokio::sync::Mutex;
@@ -27,6 +31,8 @@ pub struct Rollouts<H> {
     host: Arc<H>,
     paths: Arc<Paths>,
     operations: Operations<H>,
+    /// The version that runs.
+    version: AgentVersion,
     /// One writer of the record at a time.
     writing: Arc<Mutex<()>>,
 }
@@ -37,6 +43,7 @@ impl<H> Clone for Rollouts<H> {
             host: Arc::clone(&self.host),
             paths: Arc::clone(&self.paths),
             operations: self.operations.clone(),
+            version: self.version,
             writing: Arc::clone(&self.writing),
         }
     }
@@ -49,8 +56,15 @@ impl<H: Host> Rollouts<H> {
             host,
             paths,
             operations,
+            version: package::own_version(),
             writing: Arc::new(Mutex::new(())),
         }
+    }
+
+    /// As an agent of that version: for simulated ones, whose program is this one.
+    #[must_use]
+    pub fn running(self, version: AgentVersion) -> Self {
+        Self { version, ..self }
     }
 
     /// Only control planes keep rollouts and reach the lease.
@@ -70,6 +84,10 @@ impl<H: Host> Rollouts<H> {
 impl<H: Host> duties::Rollouts for Rollouts<H> {
     async fn survey(&self, cluster: bool) -> Result<NodeSurvey, Failure> {
         Ok(self.look(cluster).await)
+    }
+
+    async fn keep_package(&self, digest: PackageDigest, bytes: Vec<u8>) -> Result<(), Failure> {
+        Self::keep_package(self, digest, &bytes).await
     }
 
     async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {

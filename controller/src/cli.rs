@@ -1,5 +1,6 @@
 //! The command line: one file a verb, and what all verbs share.
 
+mod agents;
 mod bundle;
 mod certs;
 mod doctor;

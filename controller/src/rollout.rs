@@ -9,6 +9,8 @@ mod endpoint;
 mod grpc;
 mod hold;
 mod keep;
+mod packages;
+mod replace;
 mod tale;
 mod turn;
 
@@ -17,4 +19,6 @@ pub use drive::{DriveError, End, drive};
 pub use endpoint::{EndpointSeen, EndpointWatch, Missed};
 pub use grpc::Fleet;
 pub use keep::{KeepError, newest, put, wish};
+pub use packages::{Package, Packages, PackagesError};
+pub use replace::replace_agents;
 pub use tale::{Line, Tale, Told};

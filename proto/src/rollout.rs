@@ -3,6 +3,7 @@
 //! What a node says of itself before an upgrade is in [`survey`]. Which node does what and when is the controller's to decide,
 //! how a node does it the agent's.
 
+pub mod agent;
 pub mod survey;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,18 @@ pub enum RolloutOrder {
     },
     /// Upgrade this node.
     Upgrade(Upgrade),
+    /// Put in the package of hactl-agent that was brought to this node.
+    ReplaceAgent(ReplaceAgent),
+}
+
+/// Which package of the agent is put in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplaceAgent {
+    /// The version that it has to hold.
+    pub version: agent::AgentVersion,
+    /// Its digest, which it was brought under.
+    pub digest: agent::PackageDigest,
 }
 
 /// How to drain a node.
@@ -101,6 +114,7 @@ impl RolloutOrder {
             Self::Drain(_) => "drain",
             Self::Uncordon { .. } => "uncordon",
             Self::Upgrade(_) => "upgrade",
+            Self::ReplaceAgent(_) => "replace-agent",
         }
     }
 }

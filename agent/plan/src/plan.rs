@@ -1,5 +1,6 @@
 //! Plan: an instruction and facts become steps, or a refusal with every reason at once.
 
+mod agent_package;
 pub mod clean;
 pub mod init;
 pub mod join;

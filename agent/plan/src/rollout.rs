@@ -3,6 +3,7 @@
 //!
 //! The plans of the orders are in `plan::{rollout, upgrade, restore}`. Nothing here runs anything.
 
+pub mod agent_package;
 pub mod budget;
 pub mod deprecated;
 pub mod images;

@@ -13,6 +13,7 @@ use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
+use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
@@ -119,6 +120,8 @@ pub trait Kubeconfig: Send + Sync + 'static {
 pub trait Rollouts: Send + Sync + 'static {
     /// What an upgrade has to know of the node; of the cluster too where it is asked and this is a control plane.
     async fn survey(&self, cluster: bool) -> Result<NodeSurvey, Failure>;
+    /// Keeps a package of hactl-agent whose bytes have that digest, durably; an earlier one is removed.
+    async fn keep_package(&self, digest: PackageDigest, bytes: Vec<u8>) -> Result<(), Failure>;
     /// The rollout that is kept here.
     async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure>;
     /// Keeps a newer one, durably; else gives what is kept instead.

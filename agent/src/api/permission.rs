@@ -92,6 +92,10 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[Operator]),
     ),
     (
+        "/hactl.v1.RolloutService/PutPackage",
+        Permission::Roles(&[Operator]),
+    ),
+    (
         "/hactl.v1.RolloutService/ReleaseLease",
         Permission::Roles(&[Operator]),
     ),
@@ -209,6 +213,7 @@ mod tests {
         assert!(viewer("NodeService/GetStatus") && viewer("MembershipService/ListMembers"));
         for method in [
             "OperationService/Execute",
+            "RolloutService/PutPackage",
             "BootstrapService/OverrideGrant",
             "CredentialService/GetKubeconfig",
             "MembershipService/Exchange",

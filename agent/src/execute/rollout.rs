@@ -1,5 +1,6 @@
 //! Effects of a rolling upgrade's steps. Each looks whether its effect is there; none is done because a program exited with 0.
 
+mod agent_package;
 mod backend;
 mod drain;
 mod keep;
@@ -47,6 +48,7 @@ pub(super) async fn execute<H: Host>(
         RolloutStep::RestorePackages => packages::restore(cx, step).await,
         RolloutStep::AwaitRestored => wait::restored(cx).await,
         RolloutStep::ForgetUpgrade => keep::forget(cx).await,
+        RolloutStep::InstallAgent => agent_package::install(cx).await,
     }
 }
 

@@ -15,17 +15,19 @@ use hactl_node_plan::kubeadm::{Kubeadm, layout};
 use hactl_node_plan::plan::NodeContext;
 use hactl_node_plan::rollout::budget::pods;
 use hactl_node_plan::rollout::progress::{self, Progress};
-use hactl_node_plan::rollout::{images, kubelet_config, packages};
+use hactl_node_plan::rollout::{agent_package, images, kubelet_config, packages};
 use hactl_node_plan::step::machine::PackageTool;
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
+use hactl_proto::rollout::agent::{AgentVersion, PackageFormat};
 use hactl_proto::rollout::survey::{PackageSource, Staged};
 use hactl_proto::version::KubernetesVersion;
 
 use crate::etcd::view;
 use crate::host::{Host, Question};
 use crate::paths::Paths;
+use crate::rollout::installed_agent;
 
 /// HAProxy's admin socket, as our own configuration names it.
 pub const ADMIN_SOCKET: &str = "/run/haproxy/admin.sock";
@@ -76,8 +78,31 @@ pub async fn inspect<H: Host>(
             facts.subject = object(host, &Kubectl::admin(node.address), subject).await;
         }
         RolloutOrder::Upgrade(_) => upgrade(host, node, &mut facts).await,
+        RolloutOrder::ReplaceAgent(order) => {
+            facts.agent = known(installed_agent(host).await);
+            if let Known::Is(Some(installed)) = &facts.agent {
+                let file = paths.packages().join(order.digest.to_string());
+                facts.brought = known(brought(host, installed.format, &file).await);
+            }
+        }
     }
     facts
+}
+
+/// What a package that was brought holds; `None`: there is no such file.
+async fn brought<H: Host>(
+    host: &H,
+    format: PackageFormat,
+    file: &Path,
+) -> Result<Option<(String, AgentVersion)>, String> {
+    let there = host.stamp(file).await.map_err(|error| error.to_string())?;
+    if there.is_none() {
+        return Ok(None);
+    }
+    let answer = ask(host, &agent_package::holds(format, &file.to_string_lossy())).await?;
+    let held = agent_package::parse_holds(&answer);
+    held.map(Some)
+        .ok_or_else(|| "the package tool tells no name and version".to_owned())
 }
 
 async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts) {

@@ -66,6 +66,7 @@ impl<H: Host> Rollouts<H> {
             free_bytes: free_bytes(host).await.ok(),
             certificate_expiry: certificates::soonest_end(host, &node, &self.paths).await,
             kubelet_changes: kubelet_changes(host, &node).await,
+            agent: Some(self.own().await),
             cluster: seen,
             cluster_unknown: unknown,
         }

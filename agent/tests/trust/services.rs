@@ -5,9 +5,12 @@ use hactl_controller::connect::CallError;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::mtls::Limits;
 use hactl_proto::report::{Outcome, ReportEvent};
+use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::wire::v1;
 use hactl_proto::wire::v1::join_service_client::JoinServiceClient;
 use hactl_proto::wire::v1::membership_service_client::MembershipServiceClient;
+use hactl_proto::wire::v1::put_package_request::Part;
+use hactl_proto::wire::v1::rollout_service_client::RolloutServiceClient;
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -147,4 +150,21 @@ async fn a_request_beyond_the_limit_is_refused() {
     });
     assert_eq!(refused.await.unwrap_err().code(), Code::OutOfRange);
     assert!(agent.stub.peers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_package_arrives_whole_however_large_and_from_the_operator_alone() {
+    let (cluster, agent) = cluster_with("cp1").await;
+    let operator = operator(&cluster, &agent).await;
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let digest = PackageDigest::from_bytes([7; 32]);
+    operator.bring_package(digest, &bytes).await.unwrap();
+    assert_eq!(*agent.stub.packages.lock().unwrap(), [(digest, bytes)]);
+
+    let mut client = RolloutServiceClient::new(node_channel(&agent).await);
+    let part = |part| v1::PutPackageRequest { part: Some(part) };
+    let parts = tonic::codegen::tokio_stream::iter([part(Part::Digest("00".repeat(32)))]);
+    let refused = client.put_package(parts).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert_eq!(agent.stub.packages.lock().unwrap().len(), 1);
 }

@@ -17,6 +17,7 @@ use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
+use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
@@ -30,6 +31,8 @@ use tokio::sync::mpsc::{Receiver, channel};
 pub(crate) struct Stub {
     /// The peers that exchanged, as their certificates name them.
     pub(crate) peers: Mutex<Vec<NodeName>>,
+    /// The packages that were brought.
+    pub(crate) packages: Mutex<Vec<(PackageDigest, Vec<u8>)>>,
     /// What runs.
     pub(crate) running: Mutex<Option<OperationId>>,
 }
@@ -187,6 +190,11 @@ impl Enrolment for Unreached {
 impl Rollouts for Stub {
     async fn survey(&self, _: bool) -> Result<NodeSurvey, Failure> {
         later()
+    }
+
+    async fn keep_package(&self, digest: PackageDigest, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.packages.lock().unwrap().push((digest, bytes));
+        Ok(())
     }
 
     async fn rollout(&self) -> Result<Option<RolloutRecord>, Failure> {

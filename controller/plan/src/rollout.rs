@@ -1,6 +1,7 @@
 //! Rolling upgrades, the cluster's side: what was seen becomes a frozen plan or every reason against one; a plan and what is
 //! seen now become the next thing to do. Pure functions; nothing is remembered between two decisions but the plan.
 
+mod agents;
 mod blockers;
 mod done;
 mod gate;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Answer;
 
+pub use agents::{AgentDecision, AgentPlan, AgentRequest, next_agent, plan_agents};
 pub use hactl_proto::spec::upgrade::UpgradePolicy as Policy;
 pub use memory::{Memory, Soak};
 pub use next::{Decision, Work, decide};

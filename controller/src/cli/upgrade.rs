@@ -1,6 +1,7 @@
 //! `upgrade`, `resume`, `pause`, `abort`: a rolling upgrade, and what the operator wants of it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_proto::version::KubernetesVersion;
 
 use super::session::{Session, targets, wait};
-use super::{Common, kubeconfig};
+use super::{Common, agents, kubeconfig};
 use crate::connect::Endpoint;
 use crate::exit::{Exit, Failure};
 use crate::observe::{Operator, chain};
@@ -31,13 +32,25 @@ const SURVEY_LIMIT: Duration = Duration::from_secs(45);
   hactl-controller upgrade --to v1.36.3 --plan
   hactl-controller upgrade --to v1.36.3
   hactl-controller upgrade --to v1.36.3 --max-unavailable 3 --zone b
+  hactl-controller upgrade --agents --packages ./packages
 
 The plan is frozen, numbered and kept by the control planes' agents: this program may be killed at any moment, and `resume`
 goes on from what the agents report, on any machine with the operator's certificate.")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Upgrade {
     /// The version to upgrade to; minors in between are hops of their own
-    #[arg(long, value_name = "VERSION")]
-    to: KubernetesVersion,
+    #[arg(long, value_name = "VERSION", required_unless_present = "agents")]
+    to: Option<KubernetesVersion>,
+    /// Bring new packages of hactl-agent to the nodes, one after another, in place of a Kubernetes version
+    #[arg(long, requires = "packages", conflicts_with_all = ["to", "max_unavailable", "zone", "node", "drain_limit", "delete_unmanaged", "keep_local_data"])]
+    agents: bool,
+    /// The folder with the packages, as hactl-agent_0.2.0_amd64.deb or hactl-agent-0.2.0.x86_64.rpm
+    // clap waives `requires` where the wanted one conflicts with what was given: --to has to be named here too.
+    #[arg(long, value_name = "DIR", requires = "agents", conflicts_with = "to")]
+    packages: Option<PathBuf>,
     /// Print the plan, or every reason against one, and change nothing
     #[arg(long)]
     plan: bool,
@@ -81,9 +94,14 @@ pub(super) struct Abort {}
 
 impl Upgrade {
     pub(super) fn run(self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
-        let desk = Desk::open(common)?;
         let only_plan = self.plan;
-        let request = self.request(&desk.kept.spec.upgrade);
+        let Some(to) = self.to.clone() else {
+            // The command line's own rules: without --to there are --agents and --packages.
+            let folder = self.packages.unwrap_or_default();
+            return agents::run(common, screen, &folder, only_plan);
+        };
+        let desk = Desk::open(common)?;
+        let request = self.request(to, &desk.kept.spec.upgrade);
         wait(async {
             let agents = desk.agents().await;
             let kept = newest(&*agents).await;
@@ -135,9 +153,9 @@ impl Upgrade {
 
 impl Upgrade {
     /// What is asked for: the spec's policy, and flags in its place.
-    fn request(self, spec: &Policy) -> Request {
+    fn request(self, to: KubernetesVersion, spec: &Policy) -> Request {
         Request {
-            to: self.to,
+            to,
             policy: Policy {
                 max_unavailable: self.max_unavailable.unwrap_or(spec.max_unavailable),
                 drain_limit_seconds: self.drain_limit.unwrap_or(spec.drain_limit_seconds),
@@ -229,18 +247,31 @@ fn kept_failure(error: KeepError) -> Failure {
     }
 }
 
+/// The exit code of a run.
+pub(super) fn ended(end: Result<End, DriveError>) -> Result<Exit, Failure> {
+    match end {
+        Ok(End::Finished | End::Paused | End::Aborted) => Ok(Exit::Done),
+        Ok(End::Stopped { .. }) => Ok(Exit::Failed),
+        Err(error @ (DriveError::Held { .. } | DriveError::LeaseLost(_))) => {
+            Err(Failure::Refused(format!("failed to {error}")))
+        }
+        Err(DriveError::Keep(error)) => Err(kept_failure(error)),
+        Err(error) => Err(Failure::failed("carry the rollout on")(error)),
+    }
+}
+
 /// The operator's place: spec, certificate, name in the lease.
-struct Desk {
+pub(super) struct Desk {
     session: Session,
     operator: Arc<Operator>,
     limit: Duration,
-    kept: Kept,
-    folder: std::path::PathBuf,
-    who: String,
+    pub(super) kept: Kept,
+    folder: PathBuf,
+    pub(super) who: String,
 }
 
 impl Desk {
-    fn open(common: &Common) -> Result<Self, Failure> {
+    pub(super) fn open(common: &Common) -> Result<Self, Failure> {
         let folder = common.places().existing()?;
         let session = Session::open(common)?;
         // A call of a rollout runs programs on the node: it may take longer than a look at its status.
@@ -260,7 +291,7 @@ impl Desk {
     }
 
     /// All agents: the declared nodes' and those that enrolled.
-    async fn agents(&self) -> Arc<Arc<Fleet>> {
+    pub(super) async fn agents(&self) -> Arc<Arc<Fleet>> {
         let observed = self.session.observe().await;
         let targets = targets(&observed, self.kept.spec.policies.agent_port);
         let operator = Arc::clone(&self.operator);
@@ -311,15 +342,7 @@ impl Desk {
         let report = ReportView::new(plan, run);
         report.write(&self.folder.join("rollouts"))?;
         screen.show(&report)?;
-        match ended {
-            Ok(End::Finished | End::Paused | End::Aborted) => Ok(Exit::Done),
-            Ok(End::Stopped { .. }) => Ok(Exit::Failed),
-            Err(error @ (DriveError::Held { .. } | DriveError::LeaseLost(_))) => {
-                Err(Failure::Refused(format!("failed to {error}")))
-            }
-            Err(DriveError::Keep(error)) => Err(kept_failure(error)),
-            Err(error) => Err(Failure::failed("carry the rollout on")(error)),
-        }
+        self::ended(ended)
     }
 }
 
@@ -336,11 +359,28 @@ mod tests {
 
     fn policy(flags: &[&str], spec: &Policy) -> Policy {
         let line = ["upgrade", "--to", "v1.36.3"].iter().chain(flags).copied();
-        Line::try_parse_from(line)
-            .unwrap()
-            .upgrade
-            .request(spec)
-            .policy
+        let upgrade = Line::try_parse_from(line).unwrap().upgrade;
+        let to = upgrade.to.clone().unwrap();
+        upgrade.request(to, spec).policy
+    }
+
+    #[test]
+    fn it_is_about_kubernetes_or_about_the_agents() {
+        let fits = |line: &[&str]| {
+            let line = ["upgrade"].iter().chain(line).copied();
+            Line::try_parse_from(line).is_ok()
+        };
+        assert!(fits(&["--agents", "--packages", "out", "--plan"]));
+        for wrong in [
+            &[][..],
+            &["--agents"],
+            &["--packages", "out"],
+            &["--agents", "--packages", "out", "--to", "v1.36.3"],
+            &["--agents", "--packages", "out", "--zone", "a"],
+            &["--to", "v1.36.3", "--packages", "out"],
+        ] {
+            assert!(!fits(wrong), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, ReportEvent};
+use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
@@ -28,6 +29,8 @@ use super::error::CallError;
 
 /// The largest survey: a cluster of some thousand nodes.
 const SURVEY_BYTES: usize = 8 << 20;
+/// A part of a package: well below the largest request that an agent takes.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// The agent of one node.
 #[derive(Debug, Clone)]
@@ -226,6 +229,27 @@ impl Agent {
             .release_lease(request)
             .await
             .map_err(self.refused("the lease released"))?;
+        Ok(())
+    }
+
+    /// Brings a package of hactl-agent to the node, in parts. Nothing is put in.
+    pub async fn bring_package(
+        &self,
+        digest: PackageDigest,
+        bytes: &[u8],
+    ) -> Result<(), CallError> {
+        let first = v1::put_package_request::Part::Digest(digest.to_string());
+        let chunks = bytes
+            .chunks(CHUNK_BYTES)
+            .map(|chunk| v1::put_package_request::Part::Chunk(chunk.to_vec()));
+        let parts: Vec<v1::PutPackageRequest> = std::iter::once(first)
+            .chain(chunks)
+            .map(|part| v1::PutPackageRequest { part: Some(part) })
+            .collect();
+        RolloutServiceClient::new(self.channel.clone())
+            .put_package(tonic::codegen::tokio_stream::iter(parts))
+            .await
+            .map_err(self.refused("the package kept"))?;
         Ok(())
     }
 

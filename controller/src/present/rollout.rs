@@ -1,9 +1,11 @@
 //! Rollouts: the plan or the reasons against it, the live table, the report of the end.
 
+mod agents;
 mod live;
 mod plan;
 mod report;
 
+pub use agents::{AgentsRun, AgentsView};
 pub use live::Live;
 pub(super) use live::bar;
 pub use plan::{PlanView, WishView};

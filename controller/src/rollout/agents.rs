@@ -8,6 +8,8 @@ use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 
+use super::Package;
+
 /// Why an order came to no end here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -53,6 +55,16 @@ pub trait Agents: Send + Sync + 'static {
         node: &NodeName,
         record: RolloutRecord,
     ) -> impl Future<Output = Result<Option<RolloutRecord>, String>> + Send;
+
+    /// Brings a package of hactl-agent to a node. Agents that take none say so.
+    fn bring(
+        &self,
+        node: &NodeName,
+        package: &Package,
+    ) -> impl Future<Output = Result<(), String>> + Send {
+        let _ = package;
+        std::future::ready(Err(format!("{node} takes no packages")))
+    }
 
     /// Takes the lease through any control plane that answers.
     fn take(&self, holder: &str) -> impl Future<Output = Result<LeaseAnswer, String>> + Send;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::Code;
 
-use super::{Agents, OrderError};
+use super::{Agents, OrderError, Package};
 use crate::connect::{Agent, CallError};
 use crate::observe::{Operator, Target, chain};
 
@@ -193,6 +193,13 @@ impl Agents for Arc<Fleet> {
     ) -> Result<Option<RolloutRecord>, String> {
         self.call(node, async |agent: &Agent| agent.keep_rollout(record).await)
             .await
+    }
+
+    async fn bring(&self, node: &NodeName, package: &Package) -> Result<(), String> {
+        self.call(node, async |agent: &Agent| {
+            agent.bring_package(package.digest, &package.bytes).await
+        })
+        .await
     }
 
     async fn take(&self, holder: &str) -> Result<LeaseAnswer, String> {

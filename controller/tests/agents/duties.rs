@@ -21,6 +21,7 @@ use hactl_proto::member::{MemberState, MemberView, Reach, ZoneCondition};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::secret::Secret;
@@ -254,6 +255,10 @@ impl Sponsor for Made {
 #[tonic::async_trait]
 impl Rollouts for Made {
     async fn survey(&self, _: bool) -> Result<NodeSurvey, Failure> {
+        not_here()
+    }
+
+    async fn keep_package(&self, _: PackageDigest, _: Vec<u8>) -> Result<(), Failure> {
         not_here()
     }
 

@@ -2074,7 +2074,7 @@ pub struct Instruction {
     pub fence: ::core::option::Option<u64>,
     #[prost(
         oneof = "instruction::Order",
-        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"
+        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
     )]
     pub order: ::core::option::Option<instruction::Order>,
 }
@@ -2134,6 +2134,16 @@ pub mod instruction {
         #[prost(bool, tag = "4")]
         pub keep_etcd: bool,
     }
+    /// Puts in the package of hactl-agent that RolloutService.PutPackage brought.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ReplaceAgent {
+        /// The version that it has to hold, as "0.2.0".
+        #[prost(string, tag = "1")]
+        pub version: ::prost::alloc::string::String,
+        /// SHA-256 of its file, hexadecimal.
+        #[prost(string, tag = "2")]
+        pub digest: ::prost::alloc::string::String,
+    }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Order {
         #[prost(message, tag = "4")]
@@ -2160,6 +2170,8 @@ pub mod instruction {
         Uncordon(Uncordon),
         #[prost(message, tag = "15")]
         Upgrade(Upgrade),
+        #[prost(message, tag = "16")]
+        ReplaceAgent(ReplaceAgent),
     }
 }
 /// What a join needs. Never written to disk or to a log.
@@ -4184,6 +4196,24 @@ pub struct PutRolloutResponse {
     pub kept: ::core::option::Option<RolloutRecord>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutPackageRequest {
+    #[prost(oneof = "put_package_request::Part", tags = "1, 2")]
+    pub part: ::core::option::Option<put_package_request::Part>,
+}
+/// Nested message and enum types in `PutPackageRequest`.
+pub mod put_package_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// SHA-256 of the file, hexadecimal.
+        #[prost(string, tag = "1")]
+        Digest(::prost::alloc::string::String),
+        #[prost(bytes, tag = "2")]
+        Chunk(::prost::alloc::vec::Vec<u8>),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutPackageResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TakeLeaseRequest {
     #[prost(string, tag = "1")]
     pub holder: ::prost::alloc::string::String,
@@ -4494,6 +4524,32 @@ pub mod rollout_service_client {
                 .insert(GrpcMethod::new("hactl.v1.RolloutService", "ReleaseLease"));
             self.inner.unary(req, path, codec).await
         }
+        /// Brings a package of hactl-agent to this node: the digest first, then the file in parts. It is kept once it is whole and has
+        /// the digest; an order puts it in.
+        pub async fn put_package(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::PutPackageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutPackageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.RolloutService/PutPackage",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.RolloutService", "PutPackage"));
+            self.inner.client_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4550,6 +4606,15 @@ pub mod rollout_service_server {
             request: tonic::Request<super::ReleaseLeaseRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReleaseLeaseResponse>,
+            tonic::Status,
+        >;
+        /// Brings a package of hactl-agent to this node: the digest first, then the file in parts. It is kept once it is whole and has
+        /// the digest; an order puts it in.
+        async fn put_package(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::PutPackageRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutPackageResponse>,
             tonic::Status,
         >;
     }
@@ -4897,6 +4962,53 @@ pub mod rollout_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.RolloutService/PutPackage" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutPackageSvc<T: RolloutService>(pub Arc<T>);
+                    impl<
+                        T: RolloutService,
+                    > tonic::server::ClientStreamingService<super::PutPackageRequest>
+                    for PutPackageSvc<T> {
+                        type Response = super::PutPackageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::PutPackageRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RolloutService>::put_package(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutPackageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

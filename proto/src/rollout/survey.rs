@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::UpgradePart;
+use super::agent::AgentSurvey;
 use crate::Timestamp;
 use crate::name::NodeName;
 use crate::status::InstalledVersions;
@@ -43,6 +44,9 @@ pub struct NodeSurvey {
     /// What the kubelet's configuration holds that kubeadm would overwrite, as lines of a difference.
     #[serde(default = "unread")]
     pub kubelet_changes: Result<Vec<String>, String>,
+    /// The agent itself; absent where it is of a version that can't be replaced by order.
+    #[serde(default)]
+    pub agent: Option<AgentSurvey>,
     /// The cluster, where this is a control plane that serves and it was asked for it.
     #[serde(default)]
     pub cluster: Option<ClusterSurvey>,

@@ -3,7 +3,7 @@
 use super::v1::instruction;
 use super::{WireError, field, known, text, v1};
 use crate::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
-use crate::rollout::{Drain, RolloutOrder, Upgrade, UpgradePart};
+use crate::rollout::{Drain, ReplaceAgent, RolloutOrder, Upgrade, UpgradePart};
 use crate::secret::Secret;
 
 impl From<Instruction> for v1::Instruction {
@@ -79,6 +79,10 @@ impl From<RolloutOrder> for instruction::Order {
                 part: v1::UpgradePart::from(upgrade.part).into(),
                 keep_etcd: upgrade.keep_etcd,
             }),
+            RolloutOrder::ReplaceAgent(order) => Self::ReplaceAgent(instruction::ReplaceAgent {
+                version: order.version.to_string(),
+                digest: order.digest.to_string(),
+            }),
         }
     }
 }
@@ -110,6 +114,10 @@ fn rollout(order: instruction::Order) -> Result<RolloutOrder, WireError> {
             first: upgrade.first,
             part: part("upgrade.part", upgrade.part)?,
             keep_etcd: upgrade.keep_etcd,
+        }),
+        instruction::Order::ReplaceAgent(order) => RolloutOrder::ReplaceAgent(ReplaceAgent {
+            version: text("replace_agent.version", &order.version)?,
+            digest: text("replace_agent.digest", &order.digest)?,
         }),
         _ => return Err(WireError::wrong("order", "it is not known here")),
     })

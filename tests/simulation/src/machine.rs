@@ -67,6 +67,8 @@ pub struct Machine {
     pub kubectl: String,
     /// Versions that the machine's repository offers, all packages of each.
     pub offered: Vec<String>,
+    /// The installed package of hactl-agent.
+    pub agent: String,
     /// Images that its registry has not.
     pub missing_images: Vec<String>,
     /// The kubelet that runs: a restart makes it the installed one.
@@ -123,6 +125,7 @@ impl Machine {
             kubectl: version.to_owned(),
             offered: vec![version.to_owned()],
             missing_images: Vec::new(),
+            agent: "0.1.0".to_owned(),
             kubelet_running: version.to_owned(),
             pods: BTreeMap::new(),
             holds: BTreeMap::new(),
@@ -133,6 +136,14 @@ impl Machine {
             etcd: None,
             started: None,
         }
+    }
+
+    /// Whether the package of the agent is being put in.
+    pub(crate) fn installs_agent(&self) -> bool {
+        let under_way = |(name, unit): (&String, &Unit)| {
+            name.ends_with("install-agent") && Instant::now() < unit.ends
+        };
+        self.units.iter().any(under_way)
     }
 
     /// Whether a service runs.

@@ -62,7 +62,7 @@ pub(crate) fn lasts(command: &Command) -> f64 {
         ("kubeadm", ["reset", ..]) => 3.0,
         ("kubeadm", ["certs", ..]) => 1.0,
         ("kubeadm", ["upgrade", ..]) => 60.0,
-        ("apt-get", _) => 5.0,
+        ("apt-get" | "dpkg", _) => 5.0,
         ("kubeadm" | "kubectl", _) => 0.1,
         _ => 0.02,
     }
@@ -88,9 +88,8 @@ impl<'a> Run<'a> {
         let output = match command.program.as_str() {
             "kubeadm" => self.kubeadm(command)?,
             staged if staged.ends_with("/kubeadm") => self.staged_kubeadm(command),
-            "apt-cache" | "apt-get" | "apt-mark" | "dpkg-deb" | "mkdir" | "ctr" => {
-                self.packages(command)?
-            }
+            "apt-cache" | "apt-get" | "apt-mark" | "dpkg" | "dpkg-query" | "dpkg-deb" | "mkdir"
+            | "ctr" => self.packages(command)?,
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
             "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" => {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_proto::name::NodeName;
+use hactl_proto::rollout::agent::AgentVersion;
 use hactl_proto::rollout::survey::{PackageSource, Staged};
 use hactl_proto::version::KubernetesVersion;
 
@@ -10,6 +11,7 @@ use super::Known;
 use crate::etcd::MemberId;
 use crate::join::lease::Lease;
 use crate::kubeadm::output::NodeObject;
+use crate::rollout::agent_package::InstalledAgent;
 use crate::rollout::packages::Offers;
 use crate::rollout::progress::Progress;
 
@@ -48,6 +50,10 @@ pub struct RolloutFacts {
     pub evictable: Known<Vec<String>>,
     /// Of the control planes behind this node's load balancer, those that it was told to let go of.
     pub released: Known<BTreeSet<NodeName>>,
+    /// hactl-agent as the node's package database has it; `None`: it is no package's.
+    pub agent: Known<Option<InstalledAgent>>,
+    /// Name and version that the package holds which the order is about; `None`: it was not brought.
+    pub brought: Known<Option<(String, AgentVersion)>>,
     /// Files of verified snapshots that are kept here.
     pub snapshots: BTreeSet<String>,
 }

@@ -13,7 +13,7 @@ use hactl_proto::spec::EndpointMode;
 use hactl_proto::version::KubernetesVersion;
 
 use super::kubernetes::{refusal, stacked, wrong_role};
-use super::{NodeContext, Refusal, upgrade};
+use super::{NodeContext, Refusal, agent_package, upgrade};
 use crate::facts::{Facts, Known};
 use crate::kubeadm::Kubeadm;
 use crate::rollout::packages::{self, KUBERNETES_PACKAGES};
@@ -38,6 +38,9 @@ pub fn rollout(
         RolloutOrder::Drain(drain) => drain_steps(instruction, node, &drain.node, facts),
         RolloutOrder::Uncordon { node: subject } => uncordon(instruction, node, subject, facts),
         RolloutOrder::Upgrade(order) => upgrade::upgrade(instruction, order, node, facts),
+        RolloutOrder::ReplaceAgent(order) => {
+            agent_package::replace(instruction, order, node, facts)
+        }
     };
     if findings.is_empty() {
         Ok(steps)

@@ -49,6 +49,8 @@ pub enum RolloutStep {
     AwaitRestored,
     /// Forgets the upgrade that was given up.
     ForgetUpgrade,
+    /// Puts in the package of the agent that was brought.
+    InstallAgent,
 }
 
 impl RolloutStep {
@@ -79,6 +81,7 @@ impl RolloutStep {
             Self::RestorePackages => "restore-packages",
             Self::AwaitRestored => "await-restored",
             Self::ForgetUpgrade => "forget-upgrade",
+            Self::InstallAgent => "install-agent",
         }
     }
 }

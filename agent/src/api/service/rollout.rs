@@ -2,9 +2,11 @@
 
 use hactl_proto::instruction::Fence;
 use hactl_proto::rollout::RolloutRecord;
+use hactl_proto::rollout::agent::{PACKAGE_BYTES, PackageDigest};
+use hactl_proto::wire::v1::put_package_request::Part;
 use hactl_proto::wire::v1::rollout_service_server::RolloutService;
-use hactl_proto::wire::{WireError, field, v1};
-use tonic::{Request, Response, Status};
+use hactl_proto::wire::{WireError, field, text, v1};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::api::{Duties, Failure};
 
@@ -41,6 +43,15 @@ impl RolloutService for Duties {
         Ok(Response::new(v1::PutRolloutResponse { kept }))
     }
 
+    async fn put_package(
+        &self,
+        request: Request<Streaming<v1::PutPackageRequest>>,
+    ) -> Result<Response<v1::PutPackageResponse>, Status> {
+        let (digest, bytes) = received(request.into_inner()).await?;
+        self.rollouts.keep_package(digest, bytes).await?;
+        Ok(Response::new(v1::PutPackageResponse {}))
+    }
+
     async fn take_lease(
         &self,
         request: Request<v1::TakeLeaseRequest>,
@@ -69,6 +80,33 @@ impl RolloutService for Duties {
         self.rollouts.release_lease(&who, fence).await?;
         Ok(Response::new(v1::ReleaseLeaseResponse {}))
     }
+}
+
+/// The whole of a package that is sent in parts, never more than a package may have.
+async fn received(
+    mut parts: Streaming<v1::PutPackageRequest>,
+) -> Result<(PackageDigest, Vec<u8>), Status> {
+    let (mut digest, mut bytes) = (None, Vec::new());
+    while let Some(part) = parts.message().await? {
+        match part.part {
+            Some(Part::Digest(told)) if digest.is_none() => {
+                digest = Some(text("digest", &told).map_err(Failure::from)?);
+            }
+            Some(Part::Chunk(chunk)) if digest.is_some() => {
+                if (bytes.len() + chunk.len()) as u64 > PACKAGE_BYTES {
+                    let reason = format!("a package has at most {PACKAGE_BYTES} bytes");
+                    return Err(Failure::from(WireError::wrong("chunk", reason)).into());
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            _ => {
+                let reason = "the digest comes first, and once";
+                return Err(Failure::from(WireError::wrong("part", reason)).into());
+            }
+        }
+    }
+    let digest = digest.ok_or_else(|| Failure::from(WireError::absent("digest")))?;
+    Ok((digest, bytes))
 }
 
 fn holder(text: String) -> Result<String, Failure> {

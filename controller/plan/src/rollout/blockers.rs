@@ -279,7 +279,7 @@ fn version_path(
     })
 }
 
-fn blocker(
+pub(super) fn blocker(
     node: Option<&NodeName>,
     check: &str,
     observed: String,

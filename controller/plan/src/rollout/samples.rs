@@ -2,6 +2,7 @@
 
 use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::agent::{AgentSurvey, AgentVersion, PackageFormat};
 use hactl_proto::rollout::survey::{
     ClusterSurvey, Installed, MemberSeen, NodeSeen, NodeSurvey, PackageSource,
 };
@@ -127,6 +128,15 @@ fn node(text: &str, role: NodeRole, index: usize, version: &KubernetesVersion) -
             free_bytes: Some(40 << 30),
             certificate_expiry: Some(ago(-86_400 * 200)),
             kubelet_changes: Ok(Vec::new()),
+            agent: Some(AgentSurvey {
+                runs: AgentVersion {
+                    major: 0,
+                    minor: 1,
+                    patch: 0,
+                },
+                format: Some(PackageFormat::Deb),
+                architecture: "x86_64".to_owned(),
+            }),
             cluster: None,
             cluster_unknown: None,
         }),

@@ -1,3 +1,4 @@
+mod agents;
 mod whole;
 
 use std::fmt::Write as _;

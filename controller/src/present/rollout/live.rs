@@ -55,6 +55,11 @@ impl Live {
                 nodes.push(node.clone());
             }
         }
+        Self::of(screen, nodes)
+    }
+
+    /// Of these nodes.
+    pub fn of(screen: Screen, nodes: Vec<NodeName>) -> Self {
         Self {
             screen,
             state: Mutex::new(State {

@@ -59,30 +59,26 @@ impl View for PlanView {
                 count(self.blockers.len(), "reason")
             );
             line(&mut text, format_args!("{}", style.paint(Tone::Bad, &head)));
-            for blocker in &self.blockers {
-                let node = blocker.node.as_ref().map_or("cluster", NodeName::as_str);
-                let finding = &blocker.finding;
-                line(
-                    &mut text,
-                    format_args!("\n{node}  {}", style.paint(Tone::Bad, &finding.check)),
-                );
-                line(
-                    &mut text,
-                    format_args!("  seen:   {}", clean(&finding.observed)),
-                );
-                line(
-                    &mut text,
-                    format_args!("  wanted: {}", clean(&finding.wanted)),
-                );
-                line(
-                    &mut text,
-                    format_args!("  do:     {}", clean(&finding.remedy)),
-                );
-            }
-            line(&mut text, format_args!("\nNothing was changed."));
+            blockers_text(&mut text, &self.blockers, style);
         }
         text
     }
+}
+
+/// Each reason with what was seen, what is wanted and what to do.
+pub(super) fn blockers_text(text: &mut String, blockers: &[Blocker], style: Style) {
+    for blocker in blockers {
+        let node = blocker.node.as_ref().map_or("cluster", NodeName::as_str);
+        let finding = &blocker.finding;
+        line(
+            text,
+            format_args!("\n{node}  {}", style.paint(Tone::Bad, &finding.check)),
+        );
+        line(text, format_args!("  seen:   {}", clean(&finding.observed)));
+        line(text, format_args!("  wanted: {}", clean(&finding.wanted)));
+        line(text, format_args!("  do:     {}", clean(&finding.remedy)));
+    }
+    line(text, format_args!("\nNothing was changed."));
 }
 
 fn plan_text(text: &mut String, plan: &RolloutPlan, style: Style) {

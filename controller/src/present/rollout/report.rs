@@ -62,7 +62,9 @@ impl ReportView {
             Ok(End::Finished) => ("finished", None),
             Ok(End::Paused) => ("paused", None),
             Ok(End::Aborted) => ("aborted", None),
-            Ok(End::Stopped { node, outcome }) => ("stopped", Some(told(node.as_str(), outcome))),
+            Ok(End::Stopped { node, outcome }) => {
+                ("stopped", Some(outcome_words(node.as_str(), outcome)))
+            }
             Err(error) => ("interrupted", Some(format!("failed to {error}"))),
         };
         Self {
@@ -195,7 +197,8 @@ fn missed_words(missed: &Missed) -> String {
     )
 }
 
-fn told(node: &str, outcome: &Outcome) -> String {
+/// How an order ended, with what to do.
+pub(super) fn outcome_words(node: &str, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Succeeded => format!("{node} succeeded"),
         Outcome::Refused { findings } => {

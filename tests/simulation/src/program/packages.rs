@@ -34,6 +34,18 @@ impl Run<'_> {
                 self.tree().write(format!("{path}/.folder"), "");
                 said("")
             }
+            ("dpkg-query", [.., "hactl-agent"]) => {
+                let machine = self.machine();
+                let state = if machine.installs_agent() {
+                    "half-configured"
+                } else {
+                    "installed"
+                };
+                said(format!("install ok {state} {}\n", machine.agent))
+            }
+            // A package of ours is its name and version, as the tool would show it.
+            ("dpkg-deb", ["--show", _, file]) => said(self.tree().text(file)),
+            ("dpkg", ["--force-confold", "--install", file]) => return self.install_agent(file),
             ("dpkg-deb", ["-x", _, into])
                 if !self
                     .tree()
@@ -70,6 +82,17 @@ impl Run<'_> {
             }
             _ => said(""),
         })
+    }
+
+    /// It is configured when its unit ends; its scripts restart the agent before that.
+    fn install_agent(&mut self, file: &str) -> Result<Output, Interrupted> {
+        let text = self.tree().text(file);
+        let Some(version) = text.trim().strip_prefix("hactl-agent ") else {
+            return Ok(failed("dpkg: error: not a Debian package\n"));
+        };
+        version.clone_into(&mut self.machine().agent);
+        self.place("dpkg: hactl-agent is unpacked")?;
+        Ok(said("Setting up hactl-agent\n"))
     }
 
     /// kubeadm out of a package that is not installed: its path tells its version.

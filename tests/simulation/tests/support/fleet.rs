@@ -10,7 +10,7 @@ use hactl_agent::paths::Paths;
 use hactl_agent::rollout::Rollouts;
 use hactl_cluster_plan::observed::{Answer, Silence};
 use hactl_cluster_plan::rollout::{Request, RolloutPlan, Seen, SeenNode, plan};
-use hactl_controller::rollout::{Agents, OrderError, Tale, Told, put};
+use hactl_controller::rollout::{Agents, OrderError, Package, Tale, Told, put};
 use hactl_node_plan::run::Rejection;
 use hactl_proto::Timestamp;
 use hactl_proto::instruction::{Fence, Instruction, Order};
@@ -90,7 +90,10 @@ impl Fleet {
             .await
             .unwrap();
         operations.recover().await;
-        let rollouts = Rollouts::new(host, Arc::new(paths), operations.clone());
+        // The program that starts is the installed one.
+        let installed = self.world.state().machines[&name(node)].agent.clone();
+        let rollouts = Rollouts::new(host, Arc::new(paths), operations.clone())
+            .running(installed.parse().unwrap());
         let one = One {
             operations,
             rollouts,
@@ -302,6 +305,15 @@ impl Agents for Fleet {
         agent
             .rollouts
             .keep(record)
+            .await
+            .map_err(|failure| failure.to_string())
+    }
+
+    async fn bring(&self, node: &NodeName, package: &Package) -> Result<(), String> {
+        let agent = self.agent(node)?;
+        agent
+            .rollouts
+            .keep_package(package.digest, package.bytes.clone())
             .await
             .map_err(|failure| failure.to_string())
     }
