@@ -152,12 +152,32 @@ impl Knock {
                 count => answer.extend_from_slice(&buffer[..count]),
             }
         }
-        let text = String::from_utf8_lossy(&answer);
-        let status = text.lines().next().unwrap_or_default();
+        let status = status_of(&answer);
         if status.split(' ').nth(1) == Some("200") {
-            Ok(())
-        } else {
-            bail!("{status}")
+            return Ok(());
         }
+        // Why it failed stands in the body, which ends with the connection.
+        while let Ok(count @ 1..) = tls.read(&mut buffer) {
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        let verb = request.split(' ').next().unwrap_or_default();
+        bail!("{verb}: {status}{}", reason_in(&answer))
     }
+}
+
+/// The status line of an answer.
+fn status_of(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What the API server says of a failure (the `message` of a Kubernetes Status), if it does.
+fn reason_in(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let status = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+    status["message"]
+        .as_str()
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default()
 }

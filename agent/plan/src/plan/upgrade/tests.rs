@@ -36,7 +36,7 @@ fn order(part: UpgradePart, first: bool) -> Instruction {
             target: NEW,
             first,
             part,
-            keep_etcd: true,
+            keep_etcd: part != UpgradePart::Etcd,
         })),
     }
 }
@@ -165,8 +165,14 @@ fn each_kind_of_node_has_its_steps() {
     let whole = order(UpgradePart::Whole, true);
     assert_eq!(
         planned("cp1", &whole, &before(&context("cp1"))),
-        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet await-static-pods \
+        "keep-aside install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet await-static-pods \
          await-control-plane record-kubeadm await-upgraded-node record-upgraded"
+    );
+    // Only where etcd is stopped does its leader hand over.
+    let etcd = order(UpgradePart::Etcd, true);
+    assert_eq!(
+        planned("cp1", &etcd, &before(&context("cp1"))),
+        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade await-static-pods await-control-plane record-kubeadm record-upgraded"
     );
     let other = order(UpgradePart::ControlPlane, false);
     assert_eq!(
