@@ -24,6 +24,9 @@ const ENDPOINT_LIMIT: Duration = Duration::from_mins(1);
 /// A secret of a join must be gone this long after all nodes are Ready.
 const REMOVED_LIMIT: Duration = Duration::from_mins(1);
 const READY_LIMIT: Duration = Duration::from_mins(5);
+/// A join anew may need a second try: a kubelet that has just started was seen to reject etcd's pod for good (v1.20.2,
+/// `error finding a set of pods to preempt`), and kubeadm waits for it until its own limit.
+const REJOIN_LIMIT: Duration = Duration::from_mins(15);
 /// Drift must show within half a minute, and is mended then.
 const DRIFT_LIMIT: Duration = Duration::from_mins(1);
 /// The guard runs before the kubelet does.
@@ -201,7 +204,7 @@ pub(crate) fn lost_data(
         "etcd's members have changed"
     );
     wipe(&victim.name)?;
-    cluster::wait_ready(lab, READY_LIMIT)?;
+    cluster::wait_ready(lab, REJOIN_LIMIT)?;
     let after = members_of_etcd(lab)?;
     ensure!(
         after.len() == members.len() && after != members,
