@@ -20,6 +20,8 @@ use super::{Agents, Tale};
 const LOOK: Duration = Duration::from_secs(3);
 /// Between two tries of a drain that did not end.
 const DRAIN_AGAIN: Duration = Duration::from_secs(20);
+/// How often the same turn may end well and still be left to do, before that is said instead of ordered again.
+const SAME_TURNS: u32 = 5;
 
 /// How a run of the controller ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +101,40 @@ enum Mended {
     Ended(End),
 }
 
+/// The turns of the last decision, and how often in a row they were that. Without it a rollout that does not see what it has done
+/// would go round for ever.
+#[derive(Default)]
+struct Same {
+    works: Vec<Work>,
+    times: u32,
+}
+
+impl Same {
+    fn again(&mut self, works: Vec<Work>) -> Option<End> {
+        self.times = if self.works == works {
+            self.times + 1
+        } else {
+            1
+        };
+        self.works = works;
+        let work = self.works.first().filter(|_| self.times >= SAME_TURNS)?;
+        Some(End::Stopped {
+            node: work.node.clone(),
+            outcome: Outcome::Failed {
+                step: "upgrade".to_owned(),
+                error: format!(
+                    "{}'s turn to {} ended well {} times, and the node is not seen to be through",
+                    work.node, work.upgrade.target, self.times
+                ),
+                done: Vec::new(),
+                remedy: "See what the node lacks: `kubectl get node` (version, cordoned), the images in \
+                         /etc/kubernetes/manifests; then `hactl-controller resume`."
+                    .to_owned(),
+            },
+        })
+    }
+}
+
 struct Run<'a, A> {
     agents: Arc<A>,
     plan: &'a RolloutPlan,
@@ -110,6 +146,7 @@ impl<A: Agents> Run<'_, A> {
     async fn until_the_end(&self, hold: &Hold) -> Result<End, DriveError> {
         let mut memory = Memory::default();
         let mut orders: Option<Arc<Orders<A>>> = None;
+        let mut same = Same::default();
         loop {
             if hold.lost() {
                 return Err(DriveError::LeaseLost(
@@ -156,7 +193,7 @@ impl<A: Agents> Run<'_, A> {
                 }
                 Decision::Soak(soak) => self.soak(soak, &mut memory).await,
                 Decision::Upgrade(works) => {
-                    if let Some(end) = self.turns(orders, &works).await? {
+                    if let Some(end) = self.turns(orders, works, &mut same).await? {
                         return Ok(end);
                     }
                 }
@@ -310,7 +347,8 @@ impl<A: Agents> Run<'_, A> {
     async fn turns(
         &self,
         orders: &Arc<Orders<A>>,
-        works: &[Work],
+        works: Vec<Work>,
+        same: &mut Same,
     ) -> Result<Option<End>, DriveError> {
         let mut tasks = JoinSet::new();
         for (index, work) in works.iter().enumerate() {
@@ -327,10 +365,15 @@ impl<A: Agents> Run<'_, A> {
                 }
             }
         }
-        if end.is_none() && !kept.is_empty() {
-            self.tale.waits(kept);
-            tokio::time::sleep(DRAIN_AGAIN).await;
+        if end.is_some() {
+            return Ok(end);
         }
-        Ok(end)
+        if kept.is_empty() {
+            return Ok(same.again(works));
+        }
+        *same = Same::default();
+        self.tale.waits(kept);
+        tokio::time::sleep(DRAIN_AGAIN).await;
+        Ok(None)
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn hop_begun(hop: &Hop, seen: &Seen) -> bool {
     })
 }
 
-/// Whether a node has seen a phase of the hop; `later` are the hops after it. A node that does not say is not done.
+/// Whether a node has seen a phase of the hop; `later` are the hops after it. A node that does not say is not done, nor one that
+/// is still cordoned by a phase that drains: by one that doesn't, its turn would never end that.
 pub(super) fn done(
     kind: PhaseKind,
     hop: &Hop,
@@ -69,10 +70,10 @@ pub(super) fn done(
         }
         // These two are no node's state.
         PhaseKind::Snapshot | PhaseKind::Soak => false,
-        PhaseKind::ControlPlanes if hop.minor_changes() => settled && pods && uncordoned,
+        PhaseKind::ControlPlanes if hop.minor_changes() => settled && pods,
         PhaseKind::ControlPlanes => settled && pods && kubelet,
         PhaseKind::Kubelets => settled && kubelet,
-        PhaseKind::Etcd => settled && uncordoned && etcd(survey, hop, later) == EtcdOf::There,
+        PhaseKind::Etcd => settled && etcd(survey, hop, later) == EtcdOf::There,
         PhaseKind::Workers => settled && kubelet && at(survey.installed.versions.kubeadm.as_ref()),
     }
 }

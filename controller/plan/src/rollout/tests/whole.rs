@@ -1,5 +1,7 @@
 //! Plans carried out to their end, every decision on the way held against the rules.
 
+use std::collections::BTreeSet;
+
 use hactl_proto::rollout::UpgradePart;
 use hactl_proto::rollout::survey::{Staged, StagedEtcd, Unfinished};
 use hactl_proto::version::KubernetesVersion;
@@ -51,6 +53,7 @@ fn carry_out(seen: &mut Seen, decision: &Decision, etcd: &str) {
                         .find(|found| found.name == work.node)
                         .unwrap();
                     found.kubelet = Some(target.clone());
+                    found.cordoned_by_hactl = false;
                 }
                 if work.upgrade.first {
                     cluster(seen).version = Some(target.clone());
@@ -85,8 +88,25 @@ fn after(to: &KubernetesVersion) -> Memory {
     memory
 }
 
-/// Carries a plan to its end, and holds every state on the way against the rules.
-fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
+/// The controller dies once these nodes are drained, where that part of an upgrade drains.
+fn drain(seen: &mut Seen, works: &[Work]) {
+    for work in works {
+        if matches!(work.upgrade.part, UpgradePart::Whole | UpgradePart::Kubelet) {
+            let mut nodes = cluster(seen).nodes.iter_mut();
+            let found = nodes.find(|found| found.name == work.node).unwrap();
+            found.cordoned_by_hactl = true;
+        }
+    }
+}
+
+/// Carries a plan to its end, and holds every state on the way against the rules. In the rounds of `deaths` the controller dies
+/// in mid turn, and another takes up what it left.
+fn to_the_end(
+    mut seen: Seen,
+    wanted: &Request,
+    etcd: &str,
+    deaths: &BTreeSet<usize>,
+) -> (Seen, usize) {
     let plan = plan(&seen, wanted, 1).unwrap();
     let mut memory = Memory::default();
     let mut took = false;
@@ -138,7 +158,10 @@ fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
             Decision::Soak(soak) => memory.passed(soak.clone(), 3),
             Decision::Stage { .. } => {}
         }
-        carry_out(&mut seen, &decision, etcd);
+        match &decision {
+            Decision::Upgrade(works) if deaths.contains(&rounds) => drain(&mut seen, works),
+            decision => carry_out(&mut seen, decision, etcd),
+        }
         rounds += 1;
         assert!(rounds < 500, "it never ends");
     }
@@ -147,7 +170,7 @@ fn to_the_end(mut seen: Seen, wanted: &Request, etcd: &str) -> (Seen, usize) {
 #[test]
 fn a_plan_that_was_carried_out_leaves_nothing_to_plan() {
     for to in [version(36, 3), version(37, 1), version(38, 0)] {
-        let (end, _) = to_the_end(seen(4), &request(to.clone()), "3.7.0-0");
+        let (end, _) = to_the_end(seen(4), &request(to.clone()), "3.7.0-0", &[].into());
         assert!(plan(&end, &request(to), 2).unwrap().hops.is_empty());
     }
 }
@@ -469,12 +492,18 @@ proptest! {
 
     /// Cut off anywhere and taken up by another controller, a rollout keeps the rules and comes to the same end.
     #[test]
-    fn rollouts_keep_the_rules(workers in 0_usize..9, away in 1_u32..4, minor in 36_u16..39, patch in 0_u16..2) {
+    fn rollouts_keep_the_rules(
+        workers in 0_usize..9,
+        away in 1_u32..4,
+        minor in 36_u16..39,
+        patch in 0_u16..2,
+        deaths in prop::collection::btree_set(0_usize..40, 0..6),
+    ) {
         let to = match minor { 36 => version(36, 3), 37 => version(37, 1), _ => version(38, 0) };
         let mut wanted = request(to.clone());
         wanted.policy.max_unavailable = away;
         let etcd = if patch == 0 { "3.6.11-0" } else { "3.7.0-0" };
-        let (end, _) = to_the_end(seen(workers), &wanted, etcd);
+        let (end, _) = to_the_end(seen(workers), &wanted, etcd, &deaths);
         for node in &end.cluster.as_ref().unwrap().nodes {
             prop_assert_eq!(node.kubelet.as_ref(), Some(&to));
         }
