@@ -96,6 +96,8 @@ pub struct JoinCredentials {
     pub ca_cert_hash: String,
     /// Key of the uploaded certificates; control planes only.
     pub certificate_key: Option<Secret>,
+    /// etcd counts on the joiner's member: it voted and was well when the node was admitted (I9). Nothing may reset the node then.
+    pub etcd_member_kept: bool,
 }
 
 impl Order {

@@ -46,6 +46,15 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
+impl Plan {
+    /// Whether it takes away what lies on the node. Decided on what was known when the order was accepted; a plan that is computed
+    /// after steps were done must not: what they made may be counted on by others, though nothing here answers at this moment (I9).
+    pub fn resets(&self) -> bool {
+        self.steps
+            .contains(&Step::Kubernetes(KubernetesStep::Reset))
+    }
+}
+
 /// Nothing was changed; every reason at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {

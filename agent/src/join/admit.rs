@@ -105,6 +105,7 @@ impl<H: Host> Sponsor<H> {
         self.still_held(&cluster, holder, fence).await?;
         let mut credentials = self.credentials(node, &cluster, applicant, say).await?;
         credentials.certificate_key = Some(self.upload_certificates(&cluster).await?);
+        credentials.etcd_member_kept = matches!(member, MemberAction::Keep(_));
         Ok(credentials)
     }
 
@@ -142,6 +143,7 @@ impl<H: Host> Sponsor<H> {
             token: self.mint(cluster, applicant, say).await?,
             ca_cert_hash,
             certificate_key: None,
+            etcd_member_kept: false,
         })
     }
 }

@@ -149,7 +149,7 @@ impl<H: Host> Operations<H> {
                 }
                 Err(refusal) => return done.refused(&refusal.findings),
             };
-            if round == ROUNDS - 1 {
+            if round == ROUNDS - 1 || (round > 0 && plan.resets()) {
                 return done.unfinished(&plan);
             }
             if let Err(outcome) = self.run_plan(&instruction, plan, &mut done).await {

@@ -2188,6 +2188,10 @@ pub struct JoinCredentials {
     /// Control planes only.
     #[prost(string, optional, tag = "4")]
     pub certificate_key: ::core::option::Option<::prost::alloc::string::String>,
+    /// etcd counts on the joiner's member: it voted and was well when the node was admitted. The join goes on with it and never
+    /// resets the node.
+    #[prost(bool, tag = "5")]
+    pub etcd_member_kept: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

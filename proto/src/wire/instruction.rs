@@ -152,6 +152,7 @@ impl From<JoinCredentials> for v1::JoinCredentials {
             token: expose(credentials.token),
             ca_cert_hash: credentials.ca_cert_hash,
             certificate_key: credentials.certificate_key.map(expose),
+            etcd_member_kept: credentials.etcd_member_kept,
         }
     }
 }
@@ -170,6 +171,7 @@ impl TryFrom<v1::JoinCredentials> for JoinCredentials {
             token: Secret::new(filled("token", credentials.token)?),
             ca_cert_hash: filled("ca_cert_hash", credentials.ca_cert_hash)?,
             certificate_key: credentials.certificate_key.map(Secret::new),
+            etcd_member_kept: credentials.etcd_member_kept,
         })
     }
 }

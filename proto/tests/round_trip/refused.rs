@@ -99,6 +99,7 @@ fn secrets_stay_out_of_debug() {
         token: "abcdef.0123456789abcdef".into(),
         ca_cert_hash: "sha256:00".into(),
         certificate_key: Some("feedface".into()),
+        etcd_member_kept: false,
     };
     let admitted = v1::Admitted {
         credentials: Some(credentials),

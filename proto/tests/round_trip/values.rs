@@ -266,13 +266,17 @@ pub(crate) fn credentials() -> impl Strategy<Value = JoinCredentials> {
         "[a-z0-9]{16}",
         "sha256:[0-9a-f]{64}",
         key,
+        any::<bool>(),
     )
-        .prop_map(|(api_server, token, ca_cert_hash, key)| JoinCredentials {
-            api_server,
-            token: Secret::new(token),
-            ca_cert_hash,
-            certificate_key: key.map(Secret::new),
-        })
+        .prop_map(
+            |(api_server, token, ca_cert_hash, key, kept)| JoinCredentials {
+                api_server,
+                token: Secret::new(token),
+                ca_cert_hash,
+                certificate_key: key.map(Secret::new),
+                etcd_member_kept: kept,
+            },
+        )
 }
 
 pub(crate) fn instruction() -> impl Strategy<Value = Instruction> {

@@ -185,3 +185,40 @@ fn a_failure_names_the_step_the_programs_words_and_what_was_done() {
         assert!(done.contains(&"kubeadm-preflight".to_owned()) && !remedy.is_empty());
     });
 }
+
+#[test]
+fn a_member_that_has_just_joined_is_not_reset_because_another_is_away() {
+    let world = world();
+    life(&world, async {
+        let engine = engine(&world, "cp1").await;
+        let outcome = carry_out(&engine, "first", Order::Init).await;
+        assert_eq!(outcome, Outcome::Succeeded);
+    });
+    let outcome = life(&world, async {
+        let order = Order::JoinControlPlane(admit(&world, "cp2").await);
+        let engine = engine(&world, "cp2").await;
+        let mut watch = engine.submit(instruction("join", order)).await.unwrap();
+        while let Some(event) = watch.next().await {
+            match event {
+                // The last look is yet to come, and etcd has no quorum any more.
+                ReportEvent::Finished { step, .. } if step == "await-node" => {
+                    world.power_off(&name("cp1"));
+                }
+                ReportEvent::Ended(outcome) => return outcome,
+                _ => {}
+            }
+        }
+        panic!("the story has no end");
+    });
+    let Outcome::Failed { step, done, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(
+        !done.contains(&"kubeadm-reset".to_owned()),
+        "{step}: {done:?}"
+    );
+    let state = world.state();
+    let cluster = state.clusters.values().next().unwrap();
+    assert_eq!(cluster.members.len(), 2);
+    assert!(state.machines[&name("cp2")].etcd_data().is_some());
+}

@@ -1,9 +1,11 @@
 //! The plans of `kubeadm join`: fresh, or going on from what an interrupted one left.
 //!
 //! The credentials in the order are proof that a member has just admitted this node: it removed the etcd member that an
-//! earlier try may have left, unless that member answered.
+//! earlier try may have left, unless that member answered. They say which, and hold for the first plan alone: kubeadm makes a
+//! member that counts, so what is planned after it never resets ([`Plan::resets`](super::Plan::resets)).
 
-use hactl_proto::instruction::Instruction;
+use hactl_proto::finding::Finding;
+use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::role::NodeRole;
 
 use super::init::guarded;
@@ -33,6 +35,7 @@ pub fn join_control_plane(
     let mut findings = against(node, facts);
     findings.extend(wrong_role(node, NodeRole::ControlPlane));
     findings.extend(foreign_run(instruction, facts, &KUBEADM));
+    findings.extend(counted_on(instruction, node, facts));
     if !findings.is_empty() {
         return Err(Refusal { findings });
     }
@@ -107,6 +110,32 @@ pub(super) fn entered(node: &NodeContext, facts: &KubernetesFacts) -> bool {
             .is_some_and(|member| !member.learner && member.started());
     }
     facts.api_server.serves() && matches!(facts.node, Known::Is(Some(_)))
+}
+
+/// The member that admitted this node saw its etcd member vote, and this node's own etcd does not say so now: a quorum that is away for
+/// a moment. A reset would take a vote that etcd counts on (I9).
+fn counted_on(
+    instruction: &Instruction,
+    node: &NodeContext,
+    facts: &KubernetesFacts,
+) -> Option<Finding> {
+    let Order::JoinControlPlane(credentials) = &instruction.order else {
+        return None;
+    };
+    if !credentials.etcd_member_kept || entered(node, facts) {
+        return None;
+    }
+    let observed = match &facts.etcd {
+        Known::Unknown(reason) => format!("this node's etcd does not answer: {reason}"),
+        Known::Is(_) => "this node's etcd does not list it as a voter".to_owned(),
+    };
+    Some(refusal(
+        "etcd-member-counted-on",
+        observed,
+        "the word of this node's etcd on its member, which voted when this node was admitted"
+            .to_owned(),
+        "Nothing to do: another member is asked again, and removes it if it is gone for good.",
+    ))
 }
 
 fn from_the_start(node: &NodeContext, facts: &KubernetesFacts) -> Vec<KubernetesStep> {

@@ -219,5 +219,6 @@ pub(crate) async fn admit(world: &World, joiner: &str) -> JoinCredentials {
         token: Secret::new(token.stdout.trim()),
         ca_cert_hash: pin,
         certificate_key: Some(key),
+        etcd_member_kept: false,
     }
 }

@@ -26,6 +26,7 @@ fn credentials() -> JoinCredentials {
         token: Secret::new("123456.1234567890123456"),
         ca_cert_hash: format!("sha256:{}", "0".repeat(64)),
         certificate_key: Some(Secret::new("1".repeat(64))),
+        etcd_member_kept: false,
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::super::clean::clean;
 use super::super::init::init;
 use super::super::join::{join_control_plane, join_worker};
-use super::super::{NodeContext, Refusal};
+use super::super::{NodeContext, Plan, Refusal};
 use super::*;
 use crate::etcd::guard::{EtcdMarker, MARKER_VERSION};
 use crate::etcd::{EtcdMember, EtcdView, MemberHealth, MemberId, MemberList, peer_url};
@@ -20,6 +20,7 @@ use crate::example::{context, spec};
 use crate::facts::kubernetes::{ApiServer, ClusterObjects, KubernetesFiles};
 use crate::kubeadm::layout::STATIC_PODS;
 use crate::kubeadm::output::NodeObject;
+use crate::step::Step;
 use hactl_proto::Timestamp;
 
 fn credentials() -> JoinCredentials {
@@ -28,6 +29,7 @@ fn credentials() -> JoinCredentials {
         token: Secret::new("abcdef.0123456789abcdef"),
         ca_cert_hash: "sha256:00".to_owned(),
         certificate_key: Some(Secret::new("00")),
+        etcd_member_kept: false,
     }
 }
 
@@ -174,6 +176,22 @@ fn told_join(facts: &KubernetesFacts) -> String {
     ))
 }
 
+/// Of a node whose member voted and was well when it was admitted.
+fn told_join_kept(facts: &KubernetesFacts) -> String {
+    told(join_control_plane(
+        &instruction(kept()),
+        &context("cp2"),
+        facts,
+    ))
+}
+
+fn kept() -> Order {
+    Order::JoinControlPlane(JoinCredentials {
+        etcd_member_kept: true,
+        ..credentials()
+    })
+}
+
 fn told_worker(facts: &KubernetesFacts) -> String {
     let order = Order::JoinWorker(credentials());
     told(join_worker(&instruction(order), &context("w1"), facts))
@@ -264,6 +282,27 @@ fn join_whose_member_votes_goes_on_and_never_cleans() {
     insta::assert_snapshot!(told_join(&facts), @"write-kubeadm-config finish-kubeadm-join record-etcd-member remove-kubeadm-config");
     facts.api_server = ApiServer::default();
     insta::assert_snapshot!(told_join(&facts), @"write-kubeadm-config finish-kubeadm-join await-api-server await-etcd-member record-etcd-member remove-kubeadm-config");
+}
+
+#[test]
+fn join_whose_member_was_kept_is_refused_while_etcd_says_nothing() {
+    let node = context("cp2");
+    let mut facts = serving(&node);
+    assert_eq!(told_join_kept(&facts), told_join(&facts));
+    // Another member's power went: no quorum, no answer. The vote is not given away for it.
+    facts.etcd = Known::Unknown("etcdserver: request timed out".to_owned());
+    facts.member = None;
+    insta::assert_snapshot!(told_join_kept(&facts), @"refused: etcd-member-counted-on: this node's etcd does not answer: etcdserver: request timed out");
+    assert!(told_join(&facts).starts_with("kubeadm-reset"));
+}
+
+#[test]
+fn a_plan_says_whether_it_resets() {
+    let plan = |steps: &[KubernetesStep]| Plan {
+        steps: steps.iter().copied().map(Step::Kubernetes).collect(),
+    };
+    assert!(plan(&[KubernetesStep::AwaitNode, KubernetesStep::Reset]).resets());
+    assert!(!plan(&[KubernetesStep::AwaitNode, KubernetesStep::Join]).resets());
 }
 
 #[test]
@@ -362,6 +401,9 @@ proptest! {
         let order = Order::JoinControlPlane(credentials());
         if let Ok(steps) = join_control_plane(&instruction(order), &context("cp2"), &facts) {
             prop_assert!(!(votes && steps.contains(&KubernetesStep::Reset)));
+        }
+        if let Ok(steps) = join_control_plane(&instruction(kept()), &context("cp2"), &facts) {
+            prop_assert!(!steps.contains(&KubernetesStep::Reset));
         }
         if let Ok(steps) = clean(&instruction(Order::Clean), &context("cp2"), &facts) {
             prop_assert!(!steps.contains(&KubernetesStep::Reset) || !votes || facts.marker == Known::Is(None));
