@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hactl_cluster_plan::rollout::Request;
+use hactl_node_plan::command::Command;
 use hactl_node_plan::etcd::quorum::quorum;
 use hactl_node_plan::rollout::images::{VERSIONED, of_manifest};
 use hactl_node_plan::rollout::progress::{self, Progress};
@@ -16,6 +17,9 @@ use ring::digest::{SHA256, digest};
 
 use super::books::{Books, PROGRESS, live, under_way};
 use super::{I1, I2, I3, I4, I5, I6, I7, I8, Rule};
+
+/// kubeadm leaves the static pod of etcd alone.
+const KEEPS_ETCD: &str = "--etcd-upgrade=false";
 
 type Verdict = Result<(), (Rule, String)>;
 
@@ -57,7 +61,7 @@ pub(super) fn judge(
                 .first()
                 .is_some_and(|word| word == "upgrade")
             {
-                return stops_components(books, state, spec, node);
+                return stops_components(books, state, spec, node, command);
             }
             Ok(())
         }
@@ -310,7 +314,13 @@ fn canary(books: &Books, state: &State, node: &NodeName, progress: &Progress) ->
 }
 
 /// `kubeadm upgrade` is about to replace what runs on a node.
-fn stops_components(books: &Books, state: &State, spec: &ClusterSpec, node: &NodeName) -> Verdict {
+fn stops_components(
+    books: &Books,
+    state: &State,
+    spec: &ClusterSpec,
+    node: &NodeName,
+    command: &Command,
+) -> Verdict {
     let Some(operation) = books
         .operations
         .get(node)
@@ -319,7 +329,9 @@ fn stops_components(books: &Books, state: &State, spec: &ClusterSpec, node: &Nod
         return Ok(());
     };
     let voters = live(state).map_or(0, |cluster| cluster.members.len());
-    if let Some((leader, since)) = &books.leader
+    let keeps_etcd = command.arguments.iter().any(|word| word == KEEPS_ETCD);
+    if !keeps_etcd
+        && let Some((leader, since)) = &books.leader
         && leader == node
         && *since <= operation.accepted
         && voters > 1
