@@ -58,8 +58,8 @@ bench-upgrade *ARGS:
 watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
-# The seeded simulator: a thousand runs with faults, every rule after every event; no new seed after five minutes.
-sim *ARGS="--seeds 1000 --seconds 300":
+# The seeded simulator: runs with faults, every rule after every event; no new seed after five minutes.
+sim *ARGS="--seeds 378 --seconds 300":
     cargo run --quiet --profile measure -p hactl-simulator -- seeds {{ARGS}}
 
 # The simulator until it finds something, or ^C; a line a minute.
@@ -70,13 +70,21 @@ soak *ARGS:
 replay FILE *ARGS:
     cargo run --quiet --profile measure -p hactl-simulator -- replay {{FILE}} {{ARGS}}
 
-# Deliberate faults in the code, each of which the simulator has to catch within SEEDS seeds (takes its time).
-mutants SEEDS="1000" *NAMES:
-    tests/simulator/mutants/run {{SEEDS}} {{NAMES}}
+# Deliberate faults in the code, each of which the simulator has to catch: one build with all of them, then seeds with one after the other on.
+mutants *ARGS:
+    cargo run --quiet --profile measure -p hactl-simulator --bin hactl-mutants -- {{ARGS}}
+
+# Every condition of the plan crates turned round, one at a time: which of them their own tests do not notice.
+conditions *ARGS:
+    cargo run --quiet -p hactl-simulator --bin hactl-conditions -- {{ARGS}}
 
 # Failure detection at the size of large clusters, in virtual time, beside foca as it comes (`--full`: up to 5,000 members, hours).
 bench-gossip *ARGS:
     cargo run --quiet --profile measure -p hactl-gossip -- {{ARGS}}
+
+# The same at a size that takes some minutes: hactl alone, the goals judged.
+bench-gossip-check:
+    just bench-gossip --only-hactl --sizes 5,10,100,300 --idle 30
 
 # Feed random bytes to every parser of outside input, for SECONDS each.
 fuzz SECONDS="60":

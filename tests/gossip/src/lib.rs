@@ -4,6 +4,7 @@
 //! `scenario`, `spread` and `stalls` do something to a cluster and read off what came of it. Nothing here decides anything
 //! about membership.
 
+pub mod bound;
 pub mod cluster;
 #[cfg(test)]
 mod goals;

@@ -4,13 +4,14 @@
 //! run has a process of its own, so that its memory is its own.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use serde::de::DeserializeOwned;
 
+use hactl_gossip::bound::{Bound, bounds};
 use hactl_gossip::node::Node;
 use hactl_gossip::row::{Agent, Rare, Row, Subject};
 use hactl_gossip::stalls::Stalls;
@@ -68,10 +69,11 @@ struct Arguments {
     one: Option<String>,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::parse();
     if let Some(one) = arguments.one.clone() {
-        return one_run(&one, &arguments);
+        one_run(&one, &arguments)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments.full {
         arguments.sizes = vec![5, 10, 100, 999, 5000];
@@ -108,7 +110,23 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
-    print(&arguments, &rows, &stalled)
+    print(&arguments, &rows, &stalled)?;
+    Ok(judge(&bounds(&rows, &stalled)))
+}
+
+/// Says which goals were missed.
+fn judge(bounds: &[Bound]) -> ExitCode {
+    let missed: Vec<&Bound> = bounds.iter().filter(|bound| !bound.holds()).collect();
+    for bound in &missed {
+        println!("missed: {bound}");
+    }
+    let held = bounds.len() - missed.len();
+    println!("bench-gossip: {held} passed, {} failed", missed.len());
+    if missed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn print(arguments: &Arguments, rows: &[Row], stalled: &[Stalls]) -> anyhow::Result<()> {

@@ -38,6 +38,7 @@ impl State {
         // What an admin socket was told is not kept.
         machine.released.clear();
         machine.started = None;
+        machine.etcd = None;
         machine.powered = true;
         let configured = machine.tree.exists(layout::KUBELET_CONFIG);
         for (name, service) in &mut machine.services {
@@ -109,7 +110,9 @@ impl State {
     fn start_etcd(&mut self, name: &NodeName) {
         let machine = self.machine(name);
         let manifest = machine.tree.text(layout::ETCD_MANIFEST);
-        if machine.started.is_none() || manifest.is_empty() || machine.etcd_data().is_some() {
+        // A process that runs keeps its open files: it does not begin anew because its folder is gone.
+        let runs = machine.etcd.is_some() || machine.etcd_data().is_some();
+        if machine.started.is_none() || manifest.is_empty() || runs {
             return;
         }
         let address = machine.address;
@@ -146,10 +149,11 @@ impl State {
     fn restart_etcd(&mut self, name: &NodeName) {
         let machine = self.machine(name);
         let manifest = machine.tree.text(layout::ETCD_MANIFEST);
-        let runs = machine.started.is_some() && machine.etcd_data().is_some();
+        let data = machine.etcd_data().is_some();
         let process = match &machine.etcd {
-            _ if !runs || manifest.is_empty() => None,
+            _ if machine.started.is_none() || manifest.is_empty() => None,
             Some((began_with, number)) if *began_with == manifest => Some((manifest, *number)),
+            _ if !data => None,
             _ => Some((manifest, self.number())),
         };
         if let Some(machine) = self.machines.get_mut(name) {

@@ -19,6 +19,8 @@ pub struct Crash {
     pub passed: u64,
     /// Cut at this place, and how.
     pub armed: Option<(u64, Cut)>,
+    /// Cut at the next place with these words in its name, and how.
+    pub named: Option<(&'static str, Cut)>,
     /// Whether it has happened.
     pub fired: bool,
     /// Name of the place where it happened, for the test's message.
@@ -44,6 +46,11 @@ impl Crash {
             };
         }
         self.passed += 1;
+        if let Some((name, cut)) = self.named
+            && place.contains(name)
+        {
+            self.armed = Some((self.passed, cut));
+        }
         match self.armed {
             Some((at, cut)) if at == self.passed => {
                 self.fired = true;

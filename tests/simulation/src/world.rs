@@ -149,6 +149,13 @@ impl World {
         }
     }
 
+    /// Cuts where this life of a machine's agent, or a program that it runs, comes to a place with these words in its name.
+    pub fn arm_at(&self, name: &NodeName, place: &'static str, cut: Cut) {
+        if let Some(machine) = self.state().machines.get_mut(name) {
+            machine.crash.named = Some((place, cut));
+        }
+    }
+
     /// Waits until a machine's cut has happened.
     pub async fn cut_happened(&self, name: &NodeName) {
         loop {

@@ -78,6 +78,8 @@ rules! {
     I12 = "I12": "a drain that fails uncordons, and says so only where it did";
     /// Operations.
     I13 = "I13": "an instruction that comes again is the operation that it became";
+    /// Overrides.
+    I14 = "I14": "an override names every machine that it dispenses with, gives its reason, counts for its epoch alone, and frees nobody who may have begun";
     /// Operations.
     ONE = "one at a time": "a node carries out one operation at a time";
     /// At the end of a run.

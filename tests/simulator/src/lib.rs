@@ -5,15 +5,19 @@
 //! product decides: rules are judged by the state of the simulated world.
 
 pub mod chance;
+pub mod condition;
 mod controller;
 mod goal;
 pub mod invariant;
 pub mod log;
+pub mod mutant;
 pub mod network;
 mod operator;
+mod overruler;
 mod peers;
 pub mod replay;
 pub mod run;
+pub mod scratch;
 mod spec;
 pub mod storm;
 pub mod town;

@@ -18,6 +18,7 @@ use crate::invariant::{Checker, GOAL, SECRETS, Violation};
 use crate::log::Log;
 use crate::network::Network;
 use crate::operator::Operator;
+use crate::overruler::Overruler;
 use crate::spec::{OPERATOR, nodes, spec, stale};
 use crate::storm::{Menu, Storm};
 use crate::town::Town;
@@ -86,7 +87,8 @@ impl Story {
         };
         let menu = Menu {
             wipes: scene == Scene::Rejoin,
-            budgets: scene == Scene::Upgrade,
+            replaced: scene == Scene::FirstBoot && chance.per_mille(400),
+            upgrades: scene == Scene::Upgrade,
             every: chance.between(5, 60),
         };
         Self {
@@ -273,6 +275,10 @@ async fn unfold(town: &Town, spec: &ClusterSpec, story: Story) -> anyhow::Result
         if chance.per_mille(500) {
             tokio::spawn(operator("bob", PATCH).upgrade());
         }
+    }
+    if story.menu.replaced && !story.storm.is_zero() {
+        let mender = Overruler::new(town, spec, Chance::new(story.seed, "overruler"), &raging);
+        tokio::spawn(mender.mend());
     }
     if !story.storm.is_zero() {
         let mut faults = Storm::new(town, spec, Chance::new(story.seed, "faults"), story.menu);

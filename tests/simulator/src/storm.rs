@@ -1,5 +1,7 @@
 //! Faults: what goes wrong, when, and that it stops.
 
+/// What people do, and what is done to whole machines.
+mod hand;
 /// One fault of each kind.
 mod strike;
 
@@ -21,8 +23,10 @@ use crate::town::Town;
 pub struct Menu {
     /// A control plane loses its disk, or etcd's data.
     pub wipes: bool,
-    /// Budgets forbid evictions.
-    pub budgets: bool,
+    /// A control plane loses its disk while there is no cluster yet.
+    pub replaced: bool,
+    /// Budgets forbid evictions, and a learner that is nobody's stands in etcd's way.
+    pub upgrades: bool,
     /// So many seconds lie between two faults at most.
     pub every: u64,
 }
@@ -54,6 +58,13 @@ impl Storm {
     /// Faults for so long.
     pub async fn rage(&mut self, time: Duration) {
         let end = Instant::now() + time;
+        if self.menu.replaced {
+            let early = Self {
+                chance: Chance::new(self.chance.draw(), "early"),
+                ..self.clone()
+            };
+            tokio::spawn(early.replace_once_promised());
+        }
         loop {
             let pause = self.chance.millis(500, self.menu.every * 1000);
             sleep(pause).await;
@@ -127,12 +138,23 @@ impl Storm {
                 machine.torn_snapshots = 0;
                 if !machine.crash.fired {
                     machine.crash.armed = None;
+                    machine.crash.named = None;
                 }
             }
             for cluster in state.clusters.values_mut() {
                 cluster
                     .objects
                     .retain(|key, _| !key.starts_with("poddisruptionbudget/"));
+                if self.menu.upgrades {
+                    cluster
+                        .members
+                        .iter_mut()
+                        .for_each(|member| member.learner = false);
+                }
+                cluster.members.retain(|member| {
+                    let mut nodes = crate::spec::nodes(&self.spec);
+                    nodes.any(|(node, _)| node.address == member.address)
+                });
             }
         }
         for node in self.town.nodes() {

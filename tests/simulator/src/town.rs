@@ -76,6 +76,8 @@ struct Inner {
     awaited: BTreeSet<NodeName>,
     /// Machines whose disks lost something: what was not fsynced, or all.
     robbed: BTreeSet<NodeName>,
+    /// Control planes that lost their disks before there was a cluster, and that no override names yet.
+    replaced: BTreeSet<NodeName>,
     chance: Chance,
     lives: u64,
 }
@@ -99,6 +101,7 @@ impl Town {
                 tasks: BTreeMap::new(),
                 awaited: BTreeSet::new(),
                 robbed: BTreeSet::new(),
+                replaced: BTreeSet::new(),
                 chance: Chance::new(seed, "agents"),
                 lives: 0,
             })),
@@ -225,6 +228,21 @@ impl Town {
         self.checker().wiped(node);
         self.inner().robbed.insert(node.clone());
         self.start_after(node, Duration::from_secs(20), false);
+    }
+
+    /// A control plane lost its disk before there was a cluster.
+    pub(crate) fn replaced(&self, node: &NodeName) {
+        self.inner().replaced.insert(node.clone());
+    }
+
+    /// Those that no override names yet.
+    pub(crate) fn to_overrule(&self) -> BTreeSet<NodeName> {
+        self.inner().replaced.clone()
+    }
+
+    /// All control planes took an override that names these.
+    pub(crate) fn overruled(&self, named: &BTreeSet<NodeName>) {
+        self.inner().replaced.retain(|node| !named.contains(node));
     }
 
     /// Power where it has none, and a new life of its agent.

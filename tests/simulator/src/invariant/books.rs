@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hactl_node_plan::bootstrap::record::Record;
 use hactl_node_plan::rollout::progress;
 use hactl_proto::instruction::OperationId;
 use hactl_proto::name::NodeName;
@@ -49,6 +50,10 @@ pub(super) struct Books {
     /// Promises that were seen on disks: by whom, to which instance.
     pub(super) promises: BTreeMap<(NodeName, InstanceId), Grant>,
     pub(super) inits: usize,
+    /// What each node durably was when it was last written.
+    pub(super) records: BTreeMap<NodeName, Record>,
+    /// Since when a member that is none of a declared control plane is a learner.
+    pub(super) stranger: Option<Duration>,
     /// Load balancers and the back ends that they were told to let go of.
     pub(super) released: BTreeSet<(NodeName, NodeName)>,
     /// When a node read etcd's member list.
@@ -98,6 +103,7 @@ impl Books {
         self.accepted.remove(node);
         self.fences.remove(node);
         self.under_way.remove(node);
+        self.records.remove(node);
     }
 
     /// Brings what has a beginning up to the state.
@@ -121,6 +127,12 @@ impl Books {
                 self.learners.remove(subject);
             }
         }
+        let strange = cluster.is_some_and(|cluster| {
+            let ours = |at| controls.values().any(|address| *address == at);
+            let mut members = cluster.members.iter();
+            members.any(|member| member.learner && !ours(member.address))
+        });
+        self.stranger = strange.then(|| self.stranger.unwrap_or(now));
         for (node, machine) in &state.machines {
             let reached = machine.powered && state.linked(OPERATOR, machine.address);
             if reached && !machine.crash.fired && !self.down.contains(node) {

@@ -8,7 +8,7 @@ use hactl_proto::standing::Grant;
 use hactl_simulation::{Event, State};
 
 use super::books::Books;
-use super::{DURABLE, GRANTS, I11, NEVER_TWO, Rule};
+use super::{DURABLE, GRANTS, I11, I14, NEVER_TWO, Rule};
 
 const STANDING: &str = "/var/lib/hactl/standing.json";
 const MARKER: &str = "/var/lib/hactl/etcd-member.json";
@@ -66,7 +66,7 @@ pub(super) fn judge(
     if let Event::Replaced(path) = event
         && path.ends_with("standing.json")
     {
-        remember(books, state, node);
+        remember(books, state, node)?;
     }
     if let Event::Begins(command) = event
         && command.program == "kubeadm"
@@ -85,20 +85,76 @@ pub(super) fn judge(
     Ok(())
 }
 
-fn remember(books: &mut Books, state: &State, node: &NodeName) {
+fn remember(books: &mut Books, state: &State, node: &NodeName) -> Verdict {
     let on_disk = state
         .machines
         .get(node)
         .and_then(|machine| machine.tree.on_disk(STANDING));
     let Some(record) = on_disk.and_then(|bytes| serde_json::from_slice::<Record>(bytes).ok())
     else {
-        return;
+        return Ok(());
     };
     if let Some(grant) = promise(&record.stage) {
-        books
-            .promises
-            .insert((node.clone(), grant.instance), grant.clone());
+        let key = (node.clone(), grant.instance);
+        books.promises.insert(key, grant.clone());
     }
+    let verdict = match books.records.get(node) {
+        Some(before) => promised_once(before, &record).and_then(|()| raised(before, &record)),
+        None => Ok(()),
+    };
+    books.records.insert(node.clone(), record);
+    verdict
+}
+
+/// One machine at one epoch, for good.
+fn promised_once(before: &Record, now: &Record) -> Verdict {
+    match (promise(&before.stage), promise(&now.stage)) {
+        (Some(given), Some(next))
+            if given.epoch == next.epoch && given.instance != next.instance =>
+        {
+            Err((
+                GRANTS,
+                format!(
+                    "{} promised {} at epoch {} and now promises {} another machine",
+                    now.node, given.candidate, given.epoch, next.candidate
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The epoch is raised by an override alone, or by a cluster that is there.
+fn raised(before: &Record, now: &Record) -> Verdict {
+    if matches!(now.stage, Stage::Member { .. }) || now.epoch == before.epoch {
+        return Ok(());
+    }
+    let node = &now.node;
+    let wrong = |what: &str| Err((I14, format!("{node} is at epoch {} and {what}", now.epoch)));
+    let Some(word) = now
+        .overruled
+        .as_ref()
+        .filter(|word| word.epoch == now.epoch)
+    else {
+        return wrong("keeps no override of it");
+    };
+    if word.reason.trim().is_empty() {
+        return wrong("its override has no reason");
+    }
+    if matches!(before.stage, Stage::Initialising(_) | Stage::Member { .. }) {
+        return wrong("had begun an init or knew a cluster before");
+    }
+    let named = |other: &NodeName, instance| {
+        let lost = word.lost.get(other);
+        word.roster.get(other) == Some(instance) || lost.is_some_and(|lost| lost.contains(instance))
+    };
+    let mut known = before.roster.iter();
+    if let Some((other, _)) = known.find(|(other, instance)| !named(other, instance)) {
+        return wrong(&format!(
+            "its override says nothing of the {other} that it knew"
+        ));
+    }
+    Ok(())
 }
 
 /// Before an init: everybody promised it to this very instance, for the spec that it holds.
@@ -118,6 +174,13 @@ fn by_grants(books: &Books, state: &State, spec: &ClusterSpec, node: &NodeName) 
             )),
         };
     };
+    let word = record.as_ref().and_then(|record| record.overruled.as_ref());
+    if word.is_some_and(|word| own.epoch == word.epoch && word.candidate != *node) {
+        return Err((
+            I14,
+            format!("{node} runs kubeadm init, and the override names another"),
+        ));
+    }
     let lost = |voter: &NodeName| record.as_ref().is_some_and(|record| record.is_lost(voter));
     for voter in spec
         .control_planes

@@ -250,6 +250,12 @@ fn healthy_quorum(books: &Books, node: &NodeName, accepted: Duration) -> Verdict
             format!("the upgrade of {node} begins while {learner} is a learner"),
         ));
     }
+    if books.stranger.is_some_and(|since| since <= accepted) {
+        return Err((
+            I3,
+            format!("the upgrade of {node} begins while a learner is in etcd's list"),
+        ));
+    }
     let all = books.control_planes.len();
     let bad = |other: &NodeName| books.bad_since(node, other, accepted);
     let others = books.control_planes.keys().filter(|other| *other != node);

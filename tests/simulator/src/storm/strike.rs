@@ -2,19 +2,35 @@
 
 use std::time::Duration;
 
-use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::name::NodeName;
 use hactl_simulation::{Clock, Cut, Mishap};
-use serde_json::json;
 
 use super::Storm;
 use crate::network::Weather;
 use crate::spec::OPERATOR;
 
+/// Places at which a life is cut more often than chance would have it: half of something is durable there.
+const PLACES: [&str; 14] = [
+    "before replacing /var/lib/hactl/standing.json",
+    "after replacing /var/lib/hactl/standing.json",
+    "appending to /var/lib/hactl/journal",
+    "init: etcd's manifest is written",
+    "init: the API server answers",
+    "join: the member is added",
+    "join: the member has started",
+    "join: the member votes",
+    "reset: the manifests are gone",
+    "after replacing /var/lib/hactl/etcd-member.json",
+    "after replacing /var/lib/hactl/upgrade/progress.json",
+    "upgrade: kube-apiserver.yaml is replaced",
+    "apt-get: kubelet is unpacked",
+    "after taking a snapshot",
+];
+
 impl Storm {
     /// One fault, by chance.
     pub(super) fn strike(&mut self) {
-        match self.chance.below(100) {
+        match self.chance.below(120) {
             22..=28 => self.kill(),
             29..=35 => self.power(),
             36..=42 => self.isolate(),
@@ -27,8 +43,10 @@ impl Storm {
             79..=88 => self.mishaps(),
             89..=91 => self.torn_snapshot(),
             92..=93 => self.two_orders(),
-            94..=96 if self.menu.budgets => self.budget(),
-            97..=99 if self.menu.wipes => self.wipe(),
+            94..=106 if self.menu.upgrades => self.budget(),
+            107..=112 if self.menu.upgrades => self.learner(),
+            94..=99 if self.menu.wipes => self.wipe(),
+            94..=106 if self.menu.replaced => self.replace(),
             // 0 to 21, and what this run has not on its menu.
             _ => self.cut_at_a_place(),
         }
@@ -43,6 +61,14 @@ impl Storm {
             2 => Cut::Power { lose: false },
             _ => Cut::Power { lose: true },
         };
+        if self.chance.per_mille(400)
+            && let Some(place) = self.chance.pick(&PLACES).copied()
+        {
+            self.say(|| format!("{node} will be cut at {place:?}: {cut:?}"));
+            self.town.world.arm_at(&node, place, cut);
+            self.watch_cut(&node);
+            return;
+        }
         let passed = self
             .town
             .world
@@ -225,114 +251,6 @@ impl Storm {
         for machine in self.town.world.state().machines.values_mut() {
             machine.torn_snapshots = 1;
         }
-    }
-
-    /// Two operators, two orders, one node, at once; and one of them again.
-    fn two_orders(&mut self) {
-        let node = self.node();
-        let number = self.chance.below(1_000_000);
-        self.say(|| format!("{node} is given two orders at once"));
-        for (who, after) in [("x", 0), ("y", 0), ("x", 50)] {
-            let Ok(id) = OperationId::new(format!("hand-{number}-{who}")) else {
-                return;
-            };
-            let (town, node) = (self.town.clone(), node.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(after)).await;
-                let Some(agent) = town.agent(&node) else {
-                    return;
-                };
-                let order = Instruction {
-                    id,
-                    generation: 1,
-                    fence: None,
-                    order: Order::Prepare,
-                };
-                if let Err(error) = agent.operations.submit(order).await {
-                    town.log.event(|| format!("{node} refuses to {error}"));
-                }
-            });
-        }
-    }
-
-    /// A budget forbids the eviction of a pod on a worker.
-    fn budget(&mut self) {
-        let Some(worker) = self.spec.workers.first().map(|node| node.name.clone()) else {
-            return;
-        };
-        self.say(|| format!("a budget keeps a pod on {worker}"));
-        let budget = json!({ "metadata": { "namespace": "shop", "name": "web" },
-            "spec": { "selector": { "matchLabels": { "app": "web" } } }, "status": { "disruptionsAllowed": 0 } });
-        let pod = json!({ "metadata": { "namespace": "shop", "name": "web-1", "labels": { "app": "web" },
-                "ownerReferences": [{ "kind": "ReplicaSet", "name": "web-5d", "controller": true }] },
-            "spec": { "nodeName": worker.as_str() }, "status": { "phase": "Running" } });
-        for cluster in self.town.world.state().clusters.values_mut() {
-            cluster
-                .objects
-                .insert("poddisruptionbudget/shop/web".to_owned(), budget.clone());
-            cluster
-                .objects
-                .insert("pod/shop/web-1".to_owned(), pod.clone());
-        }
-        self.later(30_000, 300_000, |town| {
-            for cluster in town.world.state().clusters.values_mut() {
-                cluster.objects.remove("poddisruptionbudget/shop/web");
-            }
-        });
-    }
-
-    /// A control plane of a whole cluster loses its disk; or etcd's data first, and the rest when somebody has looked.
-    fn wipe(&mut self) {
-        let settled = self
-            .town
-            .progress()
-            .values()
-            .filter(|one| one.settled)
-            .count();
-        let controls: Vec<NodeName> = self
-            .spec
-            .control_planes
-            .iter()
-            .map(|node| node.name.clone())
-            .collect();
-        let whole = settled == self.town.nodes().len() && {
-            let state = self.town.world.state();
-            let members = state
-                .clusters
-                .values()
-                .map(|cluster| cluster.members.len())
-                .max();
-            let all = state
-                .machines
-                .values()
-                .filter(|one| one.etcd_data().is_some())
-                .count();
-            members == Some(controls.len()) && all == controls.len()
-        };
-        let Some(node) = self
-            .chance
-            .pick(&controls)
-            .cloned()
-            .filter(|_| whole && controls.len() > 2)
-        else {
-            return;
-        };
-        let reboots = self.chance.per_mille(500);
-        if self.chance.per_mille(400) {
-            self.say(|| format!("{node} loses etcd's data"));
-            if let Some(machine) = self.town.world.state().machines.get_mut(&node) {
-                machine.tree.remove_durably("/var/lib/etcd/member");
-            }
-            if reboots {
-                self.town.stop(&node);
-                self.town.world.power_off(&node);
-                let after = self.chance.millis(5_000, 60_000);
-                self.town.start_after(&node, after, false);
-            }
-            self.later(60_000, 240_000, move |town| town.wipe(&node));
-            return;
-        }
-        self.town.wipe(&node);
     }
 }
 

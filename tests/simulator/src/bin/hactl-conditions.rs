@@ -1,0 +1,174 @@
+//! `hactl-conditions`: do the tests of the plan crates notice when one condition is turned round? One build of a copy of the tree with
+//! every one behind a switch, then the tests once for each.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use hactl_simulator::condition::{Condition, apply, conditions};
+use hactl_simulator::mutant::SWITCH;
+use hactl_simulator::scratch::{copy, root, target};
+
+/// Do the tests of the plan crates notice when one condition is turned round?
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Only files with this in their path.
+    #[arg(long)]
+    only: Option<String>,
+    /// No new one after so many seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
+}
+
+const CRATES: [&str; 2] = ["agent/plan/src", "controller/plan/src"];
+/// A run of tests that takes longer hangs: that is noticed too.
+const LIMIT: Duration = Duration::from_mins(2);
+/// Builds: each leaves out what did not build before.
+const BUILDS: usize = 5;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    let root = root()?;
+    let scratch = root.join("out/conditions");
+    let mut all = Vec::new();
+    for folder in CRATES {
+        collect(&root, Path::new(folder), &mut all)?;
+    }
+    let programs = build(&root, &scratch, &mut all)?;
+    ensure!(
+        programs.iter().all(|one| passes(one, None)),
+        "the tests fail with no condition turned"
+    );
+    let began = Instant::now();
+    let (mut noticed, mut survivors) = (0, 0);
+    for (number, condition) in all.iter().enumerate() {
+        let file = condition.file.display().to_string();
+        let over = cli
+            .seconds
+            .is_some_and(|limit| began.elapsed().as_secs() > limit);
+        if over
+            || cli
+                .only
+                .as_ref()
+                .is_some_and(|only| !file.contains(only.as_str()))
+        {
+            continue;
+        }
+        if programs.iter().all(|one| passes(one, Some(number))) {
+            survivors += 1;
+            println!("{file}:{}: {}", condition.line, condition.text);
+        } else {
+            noticed += 1;
+        }
+    }
+    println!(
+        "conditions: {noticed} of {} noticed, {survivors} not",
+        noticed + survivors
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn collect(root: &Path, folder: &Path, all: &mut Vec<Condition>) -> anyhow::Result<()> {
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(root.join(folder))? {
+        entries.push(folder.join(entry?.file_name()));
+    }
+    entries.sort();
+    for path in entries {
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if ["tests", "example", "samples"].contains(&name) {
+            continue;
+        }
+        if root.join(&path).is_dir() {
+            collect(root, &path, all)?;
+        } else {
+            let text = std::fs::read_to_string(root.join(&path))?;
+            all.extend(conditions(&path, &text));
+        }
+    }
+    Ok(())
+}
+
+/// Builds the tests of the copy; gives the programs, quick ones first. What does not build is left out.
+fn build(root: &Path, scratch: &Path, all: &mut Vec<Condition>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut words = String::new();
+    for _ in 0..BUILDS {
+        copy(root, &scratch.join("tree"), &apply(all, root)?)?;
+        let built = Command::new("cargo")
+            .args(["test", "--no-run", "--message-format=short"])
+            .args(["-p", "hactl-node-plan", "-p", "hactl-cluster-plan"])
+            .env("CARGO_TARGET_DIR", target(scratch))
+            .current_dir(scratch.join("tree"))
+            .output()?;
+        words = String::from_utf8_lossy(&built.stderr).into_owned();
+        if built.status.success() {
+            return Ok(programs(&words, &scratch.join("tree")));
+        }
+        let wrong: BTreeSet<(PathBuf, usize)> = words.lines().filter_map(fault).collect();
+        ensure!(!wrong.is_empty(), "the copy does not build:\n{words}");
+        all.retain(|one| {
+            let out = wrong.contains(&(one.file.clone(), one.line));
+            if out {
+                println!(
+                    "left out: {}:{}: {}",
+                    one.file.display(),
+                    one.line,
+                    one.text
+                );
+            }
+            !out
+        });
+    }
+    anyhow::bail!("the copy does not build:\n{words}")
+}
+
+/// `path:line:column: error…` of the compiler.
+fn fault(line: &str) -> Option<(PathBuf, usize)> {
+    let mut parts = line.split(':');
+    let (file, number) = (parts.next()?, parts.next()?);
+    line.contains(": error").then_some(())?;
+    Some((PathBuf::from(file), number.parse().ok()?))
+}
+
+/// Test programs that cargo names: `Executable … (path)`.
+fn programs(words: &str, tree: &Path) -> Vec<PathBuf> {
+    let paths = words.lines().filter_map(|line| {
+        let line = line.trim().strip_prefix("Executable")?;
+        let (_, path) = line.rsplit_once('(')?;
+        Some(tree.join(path.trim_end_matches(')')))
+    });
+    paths.collect()
+}
+
+/// Whether a program's tests pass with that condition turned.
+fn passes(program: &Path, turned: Option<usize>) -> bool {
+    let number = turned.map_or_else(String::new, |number| number.to_string());
+    let run = || -> anyhow::Result<bool> {
+        let mut child = Command::new(program)
+            .env(SWITCH, number)
+            .env("INSTA_UPDATE", "no")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("run {}", program.display()))?;
+        let began = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status.success());
+            }
+            if began.elapsed() > LIMIT {
+                child.kill()?;
+                child.wait()?;
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    run().unwrap_or(false)
+}

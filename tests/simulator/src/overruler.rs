@@ -1,0 +1,182 @@
+//! The operator of a first boot in which a machine lost its disk: the grants are overruled, by the controller's own rules, and
+//! sometimes against them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hactl_agent::first_boot::here;
+use hactl_agent::paths::Paths;
+use hactl_cluster_plan::overrule::{Assertion, overrule};
+use hactl_node_plan::bootstrap::overrule::overrule as taken;
+use hactl_node_plan::bootstrap::record::Record;
+use hactl_node_plan::bootstrap::voter::Caller;
+use hactl_proto::name::NodeName;
+use hactl_proto::role::CallerRole;
+use hactl_proto::spec::ClusterSpec;
+use hactl_proto::standing::{Override, StandingAnswer};
+use tokio::time::sleep;
+
+use crate::chance::Chance;
+use crate::network::Work;
+use crate::spec::{OPERATOR, cluster};
+use crate::town::{Agent, Town};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Gives overrides while there are machines that need one.
+pub(crate) struct Overruler {
+    town: Town,
+    spec: ClusterSpec,
+    chance: Chance,
+    /// While faults happen operators do foolish things.
+    stormy: Arc<AtomicBool>,
+}
+
+impl Overruler {
+    pub(crate) fn new(
+        town: &Town,
+        spec: &ClusterSpec,
+        chance: Chance,
+        stormy: &Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            town: town.clone(),
+            spec: spec.clone(),
+            chance,
+            stormy: Arc::clone(stormy),
+        }
+    }
+
+    fn say(&self, text: impl FnOnce() -> String) {
+        self.town.log.event(|| format!("overruler: {}", text()));
+    }
+
+    /// Looks now and then, for as long as the run lasts.
+    pub(crate) async fn mend(mut self) {
+        loop {
+            let pause = self.chance.millis(5_000, 90_000);
+            sleep(pause).await;
+            let replaced = self.town.to_overrule();
+            if !replaced.is_empty() {
+                self.overrule(&replaced).await;
+            }
+        }
+    }
+
+    async fn overrule(&mut self, replaced: &BTreeSet<NodeName>) {
+        let mut answers = Vec::new();
+        for node in self.control_planes() {
+            match self.standing(&node).await {
+                Ok(answer) => answers.push(answer),
+                Err(reason) => self.say(|| format!("{node}: {reason}")),
+            }
+        }
+        let Some(candidate) = self.candidate() else {
+            return;
+        };
+        let said = Assertion {
+            candidate,
+            lost: BTreeSet::new(),
+            replaced: replaced.clone(),
+            reason: "its disk burned".to_owned(),
+        };
+        let mut word = match overrule(&self.spec, cluster(), &answers, &said) {
+            Ok(word) => word,
+            Err(findings) => {
+                let seen: Vec<_> = findings.into_iter().map(|one| one.observed).collect();
+                return self.say(|| format!("no override: {}", seen.join("; ")));
+            }
+        };
+        if self.stormy.load(Ordering::Relaxed) && self.chance.per_mille(300) {
+            // Not by the controller: a word that says nothing of the machine before.
+            word.lost.clear();
+        }
+        self.give(&word, replaced).await;
+    }
+
+    async fn give(&self, word: &Override, replaced: &BTreeSet<NodeName>) {
+        self.say(|| format!("epoch {} for {}", word.epoch, word.candidate));
+        let mut all = true;
+        for node in self.control_planes() {
+            let taken = self.hand(&node, word).await;
+            all &= taken.is_ok();
+            if let Err(reason) = taken {
+                self.say(|| format!("{node} does not take it: {reason}"));
+            }
+        }
+        if all {
+            self.town.overruled(replaced);
+        }
+    }
+
+    fn control_planes(&self) -> Vec<NodeName> {
+        let nodes = self.spec.control_planes.iter();
+        nodes.map(|node| node.name.clone()).collect()
+    }
+
+    /// The one before, or another.
+    fn candidate(&mut self) -> Option<NodeName> {
+        if self.chance.per_mille(500) {
+            return self.spec.candidate().cloned();
+        }
+        let all = self.control_planes();
+        self.chance.pick(&all).cloned()
+    }
+
+    async fn standing(&self, node: &NodeName) -> Result<StandingAnswer, String> {
+        self.call(node, "standing", |agent| async move {
+            let node = agent.operations.node();
+            let lying = here::read(&*agent.host, &node, &Paths::system()).await;
+            let record = agent.standing.record().await;
+            Ok(record.answer(&node.spec, &lying.evidence, lying.healthy))
+        })
+        .await
+    }
+
+    async fn hand(&self, node: &NodeName, word: &Override) -> Result<(), String> {
+        let word = word.clone();
+        self.call(node, "override", move |agent| {
+            let word = word.clone();
+            async move {
+                let node = agent.operations.node();
+                let lying = here::read(&*agent.host, &node, &Paths::system()).await;
+                let caller = Caller {
+                    node: None,
+                    role: CallerRole::Operator,
+                };
+                let rule = |record: &Record| {
+                    taken(record, &node.spec, &lying.evidence, &caller, &word)
+                        .map(|next| (next, ()))
+                };
+                let taken = agent.standing.change(rule).await;
+                taken
+                    .map_err(|error| error.to_string())?
+                    .map_err(|refusal| refusal.to_string())
+            }
+        })
+        .await
+    }
+
+    async fn call<T, F>(
+        &self,
+        node: &NodeName,
+        what: &'static str,
+        work: impl Fn(Agent) -> F + Send + Sync + 'static,
+    ) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, String>> + Send + 'static,
+    {
+        let address: IpAddr = self.town.address(node).ok_or("no such node")?;
+        let (town, to) = (self.town.clone(), node.clone());
+        let serve = move || -> Work<T> {
+            let agent = town.agent(&to)?;
+            Some(Box::pin(work(agent)))
+        };
+        let network = &self.town.network;
+        network.call(OPERATOR, address, what, LIMIT, serve).await
+    }
+}
