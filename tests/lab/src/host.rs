@@ -1,12 +1,13 @@
 //! What the lab needs of the host: a few of Debian's packages and a layout of cgroups that it knows.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::program::program;
-use crate::progress::stage;
+use crate::progress::{say, stage};
 
 /// Who signs Debian's archive.
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -33,6 +34,10 @@ pub(crate) const TO_BUILD: [(&str, &str); 6] = [
     ("rsync", "/usr/bin/rsync"),
 ];
 
+/// How many inotify instances the host's users may have: each node's systemd, kubelet and containerd want some, and Linux' 128
+/// are used up by the second lab ("inotify_init: too many open files").
+const INOTIFY: (&str, u32) = ("/proc/sys/fs/inotify/max_user_instances", 4096);
+
 /// Where Debian's packages come from.
 pub(crate) fn mirror() -> String {
     std::env::var("HACTL_LAB_MIRROR").unwrap_or_else(|_| "http://deb.debian.org/debian".to_owned())
@@ -48,6 +53,21 @@ pub(crate) fn check() -> Result<()> {
         Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists(),
         "the lab knows hosts with cgroup v1 (or the hybrid layout) only, and /sys/fs/cgroup/memory is not there"
     );
+    Ok(())
+}
+
+/// Raises the host's limits that nodes share, until its next boot.
+pub(crate) fn raise_limits() -> Result<()> {
+    let (file, wanted) = INOTIFY;
+    let now: u32 = fs::read_to_string(file)
+        .with_context(|| format!("failed to read {file}"))?
+        .trim()
+        .parse()
+        .with_context(|| format!("{file} holds no number"))?;
+    if now < wanted {
+        fs::write(file, wanted.to_string()).with_context(|| format!("failed to write {file}"))?;
+        say(&format!("{file} of this host: {now}, now {wanted}"));
+    }
     Ok(())
 }
 

@@ -96,6 +96,7 @@ fn up(cache: &Cache, place: Place, options: &Up) -> Result<(Lab, Duration)> {
     let Up { version, bare, .. } = *options;
     let lab = Lab::plan(place, version, bare, &options.nodes, &options.zones)?;
     host::install(&host::TO_RUN)?;
+    host::raise_limits()?;
     let kubernetes = Kubernetes::obtain(cache, version)?;
     let shared = Shared::obtain(cache, &kubernetes)?;
     power::clear(lab.place())?;
