@@ -69,10 +69,9 @@ impl<A: Agents> Orders<A> {
     ) -> Result<Turn, DriveError> {
         let node = &work.node;
         let control_plane = work.role == NodeRole::ControlPlane;
-        let restarts_api = control_plane && work.upgrade.part != UpgradePart::Kubelet;
         let drains = matches!(work.upgrade.part, UpgradePart::Whole | UpgradePart::Kubelet);
         let steward = self.steward(node, index);
-        if restarts_api && let Some(failed) = self.backend(node, true).await? {
+        if control_plane && let Some(failed) = self.backend(node, true).await? {
             return Ok(failed);
         }
         if drains {
@@ -85,11 +84,11 @@ impl<A: Agents> Orders<A> {
             match self.order(&steward, node, drain).await? {
                 Outcome::Succeeded => {}
                 Outcome::Failed { error, remedy, .. } => {
-                    self.give_back(node, restarts_api).await?;
+                    self.give_back(node, control_plane).await?;
                     return Ok(Turn::NotDrained(format!("{error}. {remedy}")));
                 }
                 outcome @ Outcome::Refused { .. } => {
-                    self.give_back(node, restarts_api).await?;
+                    self.give_back(node, control_plane).await?;
                     return Ok(Turn::Failed {
                         node: steward,
                         outcome,
@@ -101,7 +100,7 @@ impl<A: Agents> Orders<A> {
             .order(node, node, RolloutOrder::Upgrade(work.upgrade.clone()))
             .await?;
         // A node that failed and was put back serves again; HAProxy's own checks keep one that doesn't from it.
-        self.give_back(node, restarts_api).await?;
+        self.give_back(node, control_plane).await?;
         if outcome != Outcome::Succeeded {
             return Ok(Turn::Failed {
                 node: node.clone(),
@@ -142,9 +141,9 @@ impl<A: Agents> Orders<A> {
     async fn give_back(
         self: &Arc<Self>,
         node: &NodeName,
-        restarts_api: bool,
+        control_plane: bool,
     ) -> Result<(), DriveError> {
-        if restarts_api
+        if control_plane
             && let Some(Turn::Failed { node: at, .. }) = self.backend(node, false).await?
         {
             self.tale.note(format!(

@@ -70,10 +70,17 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
         }
         steps.push(RolloutStep::RecordKubeadm);
     } else {
+        if order.part == UpgradePart::Kubelet && stacked(node) && leads(facts) {
+            steps.push(RolloutStep::MoveLeader);
+        }
         kubelet(order, facts, &mut steps);
     }
     if with_kubelet(order) {
         steps.push(RolloutStep::AwaitUpgradedNode);
+    }
+    // Another minor's kubelet starts every container anew, the static pods' too: it computes another hash of their spec.
+    if control_plane && order.part == UpgradePart::Kubelet {
+        steps.push(RolloutStep::AwaitControlPlane);
     }
     steps.push(RolloutStep::RecordUpgraded);
     steps
@@ -171,8 +178,8 @@ fn against(
     let mut findings: Vec<Finding> = version_path(order, facts).into_iter().collect();
     findings.extend(fence(instruction, node, facts));
     findings.extend(foreign_kubeadm(instruction, facts));
-    let disrupts = order.part != UpgradePart::Kubelet;
-    if node.role == NodeRole::ControlPlane && stacked(node) && disrupts {
+    // The kubelet's part, too, starts etcd's member anew.
+    if node.role == NodeRole::ControlPlane && stacked(node) {
         findings.extend(quorum(facts));
     }
     if !matches!(&facts.rollout.staged, Known::Is(Some(staged)) if staged.target == order.target) {
@@ -186,7 +193,7 @@ fn against(
             "Give the order stage first; `hactl-controller upgrade` does.",
         ));
     }
-    if disrupts {
+    if order.part != UpgradePart::Kubelet {
         findings.extend(kubelet_config(facts));
     }
     if let Known::Unknown(reason) = &facts.rollout.progress {

@@ -182,7 +182,13 @@ fn each_kind_of_node_has_its_steps() {
     let kubelet = order(UpgradePart::Kubelet, false);
     assert_eq!(
         planned("cp2", &kubelet, &before(&context("cp2"))),
-        "keep-aside install-kubelet restart-kubelet await-upgraded-node record-upgraded"
+        "keep-aside install-kubelet restart-kubelet await-upgraded-node await-control-plane record-upgraded"
+    );
+    // It starts the static pods anew, etcd's too.
+    assert_eq!(
+        planned("cp1", &kubelet, &before(&context("cp1"))),
+        "keep-aside move-etcd-leader install-kubelet restart-kubelet await-upgraded-node await-control-plane \
+         record-upgraded"
     );
     let worker = order(UpgradePart::Whole, false);
     assert_eq!(
