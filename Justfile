@@ -33,6 +33,10 @@ package:
 packages-check:
     cargo run --quiet -p hactl-packages -- check
 
+# What the agent runs on nodes with dnf, against the real dnf and rpm in a scratch root (root).
+dnf-check:
+    cargo run --quiet -p hactl-packages -- dnf
+
 # Real nodes on this machine (root): up, down, shell, power-off, cut-off, partition, logs; `just lab --help`.
 lab *ARGS:
     cargo run --quiet -p hactl-lab -- {{ARGS}}

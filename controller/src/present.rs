@@ -31,7 +31,7 @@ pub use journal::JournalView;
 pub use members::MembersView;
 pub use overrule::{OverrideView, Taken};
 pub use problems::Verdict;
-pub use rollout::{AgentsRun, AgentsView, Live, PlanView, ReportView, Run, WishView};
+pub use rollout::{AgentsRun, AgentsView, GivenUpView, Live, PlanView, ReportView, Run, WishView};
 pub use status::StatusView;
 pub use style::Style;
 pub use watch::{Glance, NodeNow, OperationNow, RolloutNow};

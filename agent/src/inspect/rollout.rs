@@ -14,6 +14,7 @@ use hactl_node_plan::kubeadm::output::{self, NodeObject, config_map, last_line};
 use hactl_node_plan::kubeadm::{Kubeadm, layout};
 use hactl_node_plan::plan::NodeContext;
 use hactl_node_plan::rollout::budget::pods;
+use hactl_node_plan::rollout::packages::Repositories;
 use hactl_node_plan::rollout::progress::{self, Progress};
 use hactl_node_plan::rollout::{agent_package, images, kubelet_config, packages};
 use hactl_node_plan::step::machine::PackageTool;
@@ -58,7 +59,7 @@ pub async fn inspect<H: Host>(
     match order {
         RolloutOrder::Stage { .. } => {
             facts.source = source(host).await;
-            facts.offers = known(offers(host, facts.source).await);
+            facts.offers = known(offers(host, facts.source, Repositories::Asked).await);
             facts.folder = folder(host).await;
             facts.free_bytes = known(free_bytes(host).await);
         }
@@ -162,11 +163,15 @@ pub const fn tool(source: PackageSource) -> Option<PackageTool> {
 }
 
 /// What the repositories offer.
-pub async fn offers<H: Host>(host: &H, source: PackageSource) -> Result<packages::Offers, String> {
+pub async fn offers<H: Host>(
+    host: &H,
+    source: PackageSource,
+    state: Repositories,
+) -> Result<packages::Offers, String> {
     let Some(tool) = tool(source) else {
         return Ok(packages::Offers::new());
     };
-    let answer = ask(host, &packages::offers(tool)).await?;
+    let answer = ask(host, &packages::offers(tool, state)).await?;
     Ok(packages::parse_offers(&answer.stdout))
 }
 

@@ -1,5 +1,7 @@
 //! What an upgrade has to know of this node and, on a control plane that serves, of the cluster. Nothing is changed.
 
+use std::collections::BTreeSet;
+
 use hactl_node_plan::etcd::MemberHealth;
 use hactl_node_plan::facts::Known;
 use hactl_node_plan::kubeadm::kubectl::Kubectl;
@@ -9,11 +11,14 @@ use hactl_node_plan::plan::kubernetes::stacked;
 use hactl_node_plan::prerequisite::Requirements;
 use hactl_node_plan::rollout::budget::{blocking, pods};
 use hactl_node_plan::rollout::deprecated::deprecated;
+use hactl_node_plan::rollout::packages::Repositories;
 use hactl_node_plan::rollout::{CORDONED_ANNOTATION, FENCE_ANNOTATION, packages};
 use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::survey::{
     ClusterSurvey, Installed, MemberSeen, NodeSeen, NodeSurvey, PackageSource, Unfinished,
 };
+use hactl_proto::spec::EndpointMode;
 use hactl_proto::status::InstalledVersions;
 use hactl_proto::version::KubernetesVersion;
 
@@ -24,7 +29,7 @@ use crate::host::Host;
 use crate::inspect::kubernetes::etcd_view;
 use crate::inspect::rollout::{
     ask, cluster_lease, cluster_version, folder, free_bytes, kubelet_changes, manifests, offers,
-    progress, source, staged,
+    progress, released, source, staged,
 };
 
 impl<H: Host> Rollouts<H> {
@@ -34,7 +39,7 @@ impl<H: Host> Rollouts<H> {
         let source = source(host).await;
         let offered = match source {
             PackageSource::Folder => Ok(folder(host).await.into_iter().collect()),
-            _ => offers(host, source)
+            _ => offers(host, source, Repositories::Asked)
                 .await
                 .map(|offers| packages::complete(&offers)),
         };
@@ -66,6 +71,7 @@ impl<H: Host> Rollouts<H> {
             free_bytes: free_bytes(host).await.ok(),
             certificate_expiry: certificates::soonest_end(host, &node, &self.paths).await,
             kubelet_changes: kubelet_changes(host, &node).await,
+            released: let_go(host, &node).await,
             agent: Some(self.own().await),
             cluster: seen,
             cluster_unknown: unknown,
@@ -85,6 +91,16 @@ impl<H: Host> Rollouts<H> {
             kubelet: installed(&machine.packages.kubelet),
             kubectl: installed(&machine.packages.kubectl),
         }
+    }
+}
+
+/// What our load balancer was told to let go of. One that does not answer holds nobody back: started again, it has forgotten.
+async fn let_go<H: Host>(host: &H, node: &NodeContext) -> BTreeSet<NodeName> {
+    let ours = matches!(node.spec.endpoint.mode, EndpointMode::Managed { .. });
+    if ours && node.role == NodeRole::ControlPlane {
+        released(host).await.unwrap_or_default()
+    } else {
+        BTreeSet::new()
     }
 }
 

@@ -6,6 +6,7 @@ mod blockers;
 mod done;
 mod gate;
 mod hops;
+mod leftovers;
 mod memory;
 mod next;
 mod plan;
@@ -31,6 +32,7 @@ use crate::observed::Answer;
 
 pub use agents::{AgentDecision, AgentPlan, AgentRequest, next_agent, plan_agents};
 pub use hactl_proto::spec::upgrade::UpgradePolicy as Policy;
+pub use leftovers::{Leftover, abandoned, in_the_middle, leftovers};
 pub use memory::{Memory, Soak};
 pub use next::{Decision, Work, decide};
 pub use plan::plan;

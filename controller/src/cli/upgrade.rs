@@ -17,14 +17,17 @@ use super::{Common, agents, kubeconfig};
 use crate::connect::Endpoint;
 use crate::exit::{Exit, Failure};
 use crate::observe::{Operator, chain};
-use crate::present::{Live, PlanView, ReportView, Run, Screen, WishView};
+use crate::present::{GivenUpView, Live, PlanView, ReportView, Run, Screen, WishView};
 use crate::rollout::{
-    Agents, DriveError, End, EndpointWatch, Fleet, KeepError, Tale, drive, newest, put, wish,
+    Agents, DriveError, End, EndpointWatch, Fleet, KeepError, Tale, drive, give_up, newest, put,
+    wish,
 };
 use crate::state::{self, Kept};
 
 /// A survey runs programs on the node.
 const SURVEY_LIMIT: Duration = Duration::from_secs(45);
+/// So long nodes are taken back that a dead controller left; a lease of its own runs out in half a minute.
+const TAKING_BACK: Duration = Duration::from_mins(3);
 
 /// Upgrade Kubernetes on all nodes, one after another, and stop where going on could hurt
 #[derive(Debug, Args)]
@@ -86,7 +89,7 @@ pub(super) struct Resume {}
   hactl-controller pause")]
 pub(super) struct Pause {}
 
-/// Give the rollout up after the node under way; what is upgraded stays so
+/// Give the rollout up after the node under way; what is upgraded stays so, and what a dead controller left is taken back
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   hactl-controller abort")]
@@ -198,28 +201,45 @@ impl Resume {
 impl Pause {
     pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
         let Self {} = self;
-        want(common, screen, RolloutWish::Paused)
+        let desk = Desk::open(common)?;
+        wait(async {
+            let agents = desk.agents().await;
+            let paused = desk.wants(&agents, RolloutWish::Paused).await?;
+            screen.show(&WishView::of(&paused))?;
+            Ok(Exit::Done)
+        })
     }
 }
 
 impl Abort {
     pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
         let Self {} = self;
-        want(common, screen, RolloutWish::Aborted)
+        let desk = Desk::open(common)?;
+        wait(async {
+            let agents = desk.agents().await;
+            let kept = newest(&*agents).await.map_err(kept_failure)?;
+            // Given once more it takes back what could not be before.
+            let record = match kept.filter(|kept| kept.wish == RolloutWish::Aborted) {
+                Some(given_up) => given_up,
+                None => desk.wants(&agents, RolloutWish::Aborted).await?,
+            };
+            let live = Live::of(screen, Vec::new());
+            let tale = Tale::new(Timestamp::now, move |told| live.show(told));
+            let number = record.number;
+            let taking = give_up(&agents, number, desk.kept.generation, &desk.who, &tale);
+            let came = match tokio::time::timeout(TAKING_BACK, taking).await {
+                Ok(came) => came.map_err(|error| format!("failed to {}", chain(&error))),
+                Err(_) => Err(format!("not within {} s", TAKING_BACK.as_secs())),
+            };
+            let view = GivenUpView::new(&record, came);
+            screen.show(&view)?;
+            Ok(if view.whole() {
+                Exit::Done
+            } else {
+                Exit::Failed
+            })
+        })
     }
-}
-
-fn want(common: &Common, screen: Screen, wanted: RolloutWish) -> Result<Exit, Failure> {
-    let desk = Desk::open(common)?;
-    wait(async {
-        let agents = desk.agents().await;
-        let open = open_rollout(&agents).await?;
-        let changed = wish(&*agents, &open, wanted, &desk.who, Timestamp::now())
-            .await
-            .map_err(kept_failure)?;
-        screen.show(&WishView::of(&changed))?;
-        Ok(Exit::Done)
-    })
 }
 
 /// The rollout that is neither finished nor given up.
@@ -297,6 +317,18 @@ impl Desk {
         let operator = Arc::clone(&self.operator);
         let spec = self.kept.spec.clone();
         Arc::new(Arc::new(Fleet::new(operator, spec, targets, self.limit)))
+    }
+
+    /// Has something else wanted of the rollout that is open.
+    async fn wants<A: Agents>(
+        &self,
+        agents: &Arc<A>,
+        wanted: RolloutWish,
+    ) -> Result<RolloutRecord, Failure> {
+        let open = open_rollout(agents).await?;
+        wish(&**agents, &open, wanted, &self.who, Timestamp::now())
+            .await
+            .map_err(kept_failure)
     }
 
     /// Asks the endpoint while the rollout goes on, as far as it can be asked from here.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hactl_cluster_plan::rollout::{Decision, Memory, RolloutPlan, Seen, Soak, Work, decide};
+use hactl_cluster_plan::rollout::{
+    Decision, Memory, RolloutPlan, Seen, Soak, Work, decide, leftovers,
+};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
 use hactl_proto::rollout::{RolloutOrder, RolloutRecord, RolloutWish};
@@ -13,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::hold::Hold;
 use super::keep::{KeepError, newest, wish};
+use super::mend::mend;
 use super::turn::{Orders, Plan, Turn};
 use super::{Agents, Tale};
 
@@ -91,16 +94,6 @@ pub async fn drive<A: Agents>(
     ended
 }
 
-/// What became of the leftovers of earlier runs.
-enum Mended {
-    /// There were none.
-    Nothing,
-    /// They are put right.
-    Something,
-    /// They could not be.
-    Ended(End),
-}
-
 /// The turns of the last decision, and how often in a row they were that. Without it a rollout that does not see what it has done
 /// would go round for ever.
 #[derive(Default)]
@@ -147,6 +140,7 @@ impl<A: Agents> Run<'_, A> {
         let mut memory = Memory::default();
         let mut orders: Option<Arc<Orders<A>>> = None;
         let mut same = Same::default();
+        let mut mended = Vec::new();
         loop {
             if hold.lost() {
                 return Err(DriveError::LeaseLost(
@@ -158,11 +152,20 @@ impl<A: Agents> Run<'_, A> {
             }
             let seen = self.agents.seen().await;
             let orders = orders.get_or_insert_with(|| Arc::new(self.orders(&seen, hold)));
-            match self.mend(&seen, orders).await? {
-                Mended::Nothing => {}
+            let left = leftovers(&seen, &self.plan.to);
+            if let Some((node, outcome)) = mend(orders, &left).await? {
+                return Ok(End::Stopped { node, outcome });
+            }
+            if !left.is_empty() {
                 // What was seen is of before: a node that is through would get another turn.
-                Mended::Something => continue,
-                Mended::Ended(end) => return Ok(end),
+                if left == mended {
+                    let nodes: Vec<&str> = left.iter().map(|one| one.node.as_str()).collect();
+                    let reason = format!("{} to be seen taken back", nodes.join(", "));
+                    self.tale.waits(vec![reason]);
+                    tokio::time::sleep(LOOK).await;
+                }
+                mended = left;
+                continue;
             }
             let decision = decide(self.plan, &seen, &memory);
             if !matches!(decision, Decision::Soak(_)) {
@@ -188,7 +191,7 @@ impl<A: Agents> Run<'_, A> {
                         return Ok(End::Stopped { node, outcome });
                     }
                     if let Some(to) = self.present(&seen) {
-                        memory.took_snapshot(to);
+                        memory.took_snapshot(to, node);
                     }
                 }
                 Decision::Soak(soak) => self.soak(soak, &mut memory).await,
@@ -266,55 +269,6 @@ impl<A: Agents> Run<'_, A> {
             RolloutWish::Aborted => Some(End::Aborted),
             RolloutWish::Running | RolloutWish::Finished => None,
         })
-    }
-
-    /// What an earlier run left on nodes that are through: a cordon, a load balancer that let go.
-    async fn mend(&self, seen: &Seen, orders: &Arc<Orders<A>>) -> Result<Mended, DriveError> {
-        let Ok(cluster) = &seen.cluster else {
-            return Ok(Mended::Nothing);
-        };
-        let mut mended = Mended::Nothing;
-        for node in &seen.nodes {
-            let Some(survey) = node.survey.said() else {
-                continue;
-            };
-            let left = cluster.nodes.iter().any(|found| {
-                found.name == node.name
-                    && found.cordoned_by_hactl
-                    && found.ready
-                    && found.kubelet.as_ref() == Some(&self.plan.to)
-            });
-            if !left || survey.unfinished.is_some() {
-                continue;
-            }
-            // The cordon tells that there is something to mend: it goes last.
-            if let Some(Turn::Failed { node, outcome }) =
-                self.back(seen, orders, &node.name).await?
-            {
-                return Ok(Mended::Ended(End::Stopped { node, outcome }));
-            }
-            let steward = orders.steward(&node.name, 0);
-            if let Some(Turn::Failed { node, outcome }) =
-                orders.uncordon(&steward, &node.name).await?
-            {
-                return Ok(Mended::Ended(End::Stopped { node, outcome }));
-            }
-            mended = Mended::Something;
-        }
-        Ok(mended)
-    }
-
-    async fn back(
-        &self,
-        seen: &Seen,
-        orders: &Arc<Orders<A>>,
-        node: &NodeName,
-    ) -> Result<Option<Turn>, DriveError> {
-        if seen.control_planes().any(|one| one.name == *node) {
-            orders.backend(node, false).await
-        } else {
-            Ok(None)
-        }
     }
 
     /// The same order to many nodes at once.

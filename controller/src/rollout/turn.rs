@@ -99,13 +99,17 @@ impl<A: Agents> Orders<A> {
         let outcome = self
             .order(node, node, RolloutOrder::Upgrade(work.upgrade.clone()))
             .await?;
-        // A node that failed and was put back serves again; HAProxy's own checks keep one that doesn't from it.
-        self.give_back(node, control_plane).await?;
         if outcome != Outcome::Succeeded {
+            // A node that was put back serves again; HAProxy's own checks keep one that doesn't from it.
+            self.give_back(node, control_plane).await?;
             return Ok(Turn::Failed {
                 node: node.clone(),
                 outcome,
             });
+        }
+        // The next control plane is let go of only where all load balancers have this one.
+        if control_plane && let Some(failed) = self.backend(node, false).await? {
+            return Ok(failed);
         }
         if drains && let Some(failed) = self.uncordon(&steward, node).await? {
             return Ok(failed);
@@ -138,6 +142,8 @@ impl<A: Agents> Orders<A> {
         }
     }
 
+    /// After a turn that came to nothing. A load balancer that does not take the node back is told of, and asked again at the next
+    /// look: what ended the turn comes first.
     async fn give_back(
         self: &Arc<Self>,
         node: &NodeName,

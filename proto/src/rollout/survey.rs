@@ -3,7 +3,7 @@
 //! They travel as JSON: a reader skips what it does not know, and takes what it misses for unknown. So agents and controllers
 //! one version apart understand each other. Unknown counts as unhealthy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct NodeSurvey {
     /// What the kubelet's configuration holds that kubeadm would overwrite, as lines of a difference.
     #[serde(default = "unread")]
     pub kubelet_changes: Result<Vec<String>, String>,
+    /// Control planes that this one's load balancer was told to let go of; none where it is not ours, or does not answer.
+    #[serde(default)]
+    pub released: BTreeSet<NodeName>,
     /// The agent itself; absent where it is of a version that can't be replaced by order.
     #[serde(default)]
     pub agent: Option<AgentSurvey>,

@@ -51,10 +51,11 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo.
-    pub(crate) fn read() -> anyhow::Result<Self> {
+    /// Asks cargo, in a folder of the workspace.
+    pub(crate) fn read(folder: &Path) -> anyhow::Result<Self> {
         let output = Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version", "1"])
+            .current_dir(folder)
             .output()
             .context("run cargo metadata")?;
         ensure!(

@@ -11,7 +11,7 @@ use crate::assets::{PACKAGES, Package, Workspace};
 
 /// Builds all of them.
 pub(crate) fn all() -> anyhow::Result<()> {
-    let workspace = Workspace::read()?;
+    let workspace = Workspace::read(Path::new("."))?;
     let out = workspace.root.join("out/packages");
     fs::create_dir_all(&out)?;
     run(Command::new("cargo").args(["build", "--release", "-p", PACKAGES[0], "-p", PACKAGES[1]]))?;

@@ -14,7 +14,7 @@ use crate::build::run;
 
 /// Checks what out/packages holds.
 pub(crate) fn all() -> anyhow::Result<()> {
-    let workspace = Workspace::read()?;
+    let workspace = Workspace::read(Path::new("."))?;
     let out = workspace.root.join("out/packages");
     let mut passed = 0;
     for name in PACKAGES {

@@ -5,6 +5,7 @@
 mod assets;
 mod build;
 mod check;
+mod dnf;
 
 use clap::{Parser, Subcommand};
 
@@ -19,6 +20,8 @@ struct Arguments {
 enum Verb {
     /// Build all packages into out/packages from the release binaries.
     Build,
+    /// Run what the agent runs on nodes with dnf against the real dnf and rpm (root), in a scratch root.
+    Dnf,
     /// Check that deb and rpm hold the same files, and install, upgrade and remove the deb (root) in a scratch root.
     Check,
 }
@@ -26,6 +29,7 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().verb {
         Verb::Build => build::all(),
+        Verb::Dnf => dnf::all(),
         Verb::Check => check::all(),
     }
 }

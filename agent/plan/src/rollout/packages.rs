@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hactl_proto::version::KubernetesVersion;
 
-use crate::command::Command;
+use crate::command::{Command, Output};
 use crate::step::machine::PackageTool;
 
 /// What makes a node's Kubernetes, in the order in which it is asked for.
@@ -20,8 +20,25 @@ const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 /// The distribution's version of each package, by package, by Kubernetes version.
 pub type Offers = BTreeMap<String, BTreeMap<KubernetesVersion, String>>;
 
-/// Asks the repositories that are configured what they offer; what the last refresh knew counts.
-pub fn offers(tool: PackageTool) -> Command {
+/// dnf's lock is a plugin that hides every other version, from downloads too. What is asked for by its exact version is meant.
+const UNLOCKED: [&str; 2] = ["--disableexcludes=all", "--disableplugin=versionlock"];
+/// dnf removes what it downloaded after the next transaction, the packages of later steps with it.
+const KEEP: &str = "--setopt=keepcache=True";
+/// What is brought is put in without asking the repositories again: they may be away by then. The star is for those that name a
+/// time of their own.
+const AS_KNOWN: &str = "--setopt=*.metadata_expire=never";
+
+/// Which state of the repositories counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repositories {
+    /// dnf asks them anew where its own copy is old; apt never does by itself.
+    Asked,
+    /// What was known when packages were brought.
+    AsKnown,
+}
+
+/// Asks the repositories that are configured what they offer.
+pub fn offers(tool: PackageTool, state: Repositories) -> Command {
     let limit = Duration::from_mins(1);
     match tool {
         PackageTool::Apt => Command::new(
@@ -33,12 +50,13 @@ pub fn offers(tool: PackageTool) -> Command {
             let words = [
                 "-q",
                 "repoquery",
-                "--disableexcludes=all",
                 "--showduplicates",
                 "--qf",
                 "%{name} | %{version}-%{release} |\n",
             ];
-            Command::new("dnf", words.iter().chain(&KUBERNETES_PACKAGES).copied()).limit(limit)
+            let known = (state == Repositories::AsKnown).then_some(AS_KNOWN);
+            let words = words.into_iter().chain(UNLOCKED).chain(known);
+            Command::new("dnf", words.chain(KUBERNETES_PACKAGES)).limit(limit)
         }
     }
 }
@@ -106,9 +124,22 @@ pub fn exactly(
 
 /// Brings packages to the node without putting them in.
 pub fn fetch(tool: PackageTool, exact: &[String]) -> Command {
+    bring(tool, "install", exact)
+}
+
+/// Brings the packages that are installed, for a way back.
+pub fn fetch_again(tool: PackageTool, exact: &[String]) -> Command {
+    let verb = match tool {
+        PackageTool::Apt => "install",
+        // Its install says of them that there is nothing to do.
+        PackageTool::Dnf => "reinstall",
+    };
+    bring(tool, verb, exact)
+}
+
+fn bring(tool: PackageTool, verb: &str, exact: &[String]) -> Command {
     let words: &[&str] = match tool {
         PackageTool::Apt => &[
-            "install",
             "--yes",
             "--download-only",
             "--reinstall",
@@ -119,13 +150,14 @@ pub fn fetch(tool: PackageTool, exact: &[String]) -> Command {
             "DPkg::Lock::Timeout=120",
         ],
         PackageTool::Dnf => &[
-            "install",
             "--assumeyes",
             "--downloadonly",
-            "--disableexcludes=all",
+            UNLOCKED[0],
+            UNLOCKED[1],
+            KEEP,
         ],
     };
-    with(program(tool), words, exact).limit(FETCH_LIMIT)
+    with(program(tool), &[&[verb], words].concat(), exact).limit(FETCH_LIMIT)
 }
 
 /// Puts packages in, exactly these, older ones too: what restores a node names what it had. Never asks, and keeps a
@@ -148,7 +180,10 @@ pub fn install(tool: PackageTool, exact: &[String]) -> Command {
         PackageTool::Dnf => &[
             "install",
             "--assumeyes",
-            "--disableexcludes=all",
+            UNLOCKED[0],
+            UNLOCKED[1],
+            KEEP,
+            AS_KNOWN,
             "--setopt=install_weak_deps=False",
         ],
     };
@@ -159,9 +194,7 @@ pub fn install(tool: PackageTool, exact: &[String]) -> Command {
 pub fn hold(tool: PackageTool, names: &[&str]) -> Command {
     match tool {
         PackageTool::Apt => Command::new("apt-mark", ["hold"].iter().chain(names).copied()),
-        PackageTool::Dnf => {
-            Command::new("dnf", ["versionlock", "add"].iter().chain(names).copied())
-        }
+        PackageTool::Dnf => versionlock("add", names),
     }
 }
 
@@ -169,11 +202,19 @@ pub fn hold(tool: PackageTool, names: &[&str]) -> Command {
 pub fn release(tool: PackageTool, names: &[&str]) -> Command {
     match tool {
         PackageTool::Apt => Command::new("apt-mark", ["unhold"].iter().chain(names).copied()),
-        PackageTool::Dnf => Command::new(
-            "dnf",
-            ["versionlock", "delete"].iter().chain(names).copied(),
-        ),
+        PackageTool::Dnf => versionlock("delete", names),
     }
+}
+
+/// It asks the repositories too, for which it has no use.
+fn versionlock(verb: &str, names: &[&str]) -> Command {
+    let words = [AS_KNOWN, "versionlock", verb];
+    Command::new("dnf", words.iter().chain(names).copied())
+}
+
+/// Whether a lock is not there to be set: dnf's is a plugin, and a repository's own `exclude=` does as well.
+pub fn no_lock(tool: PackageTool, answer: &Output) -> bool {
+    tool == PackageTool::Dnf && answer.stderr.contains("No such command: versionlock")
 }
 
 /// Makes the folder that a package is unpacked into: dpkg-deb makes the last part of a path only.
@@ -181,10 +222,33 @@ pub fn folder(path: &str) -> Command {
     Command::new("mkdir", ["-p", path]).limit(Duration::from_mins(1))
 }
 
-/// Unpacks a program out of a package in apt's cache, beside the one that is installed: kubeadm of the target names the images
-/// that it wants, before it is put in.
-pub fn unpack(deb: &str, into: &str) -> Command {
-    Command::new("dpkg-deb", ["-x", deb, into]).limit(Duration::from_mins(2))
+/// Unpacks a program out of a package in the tool's cache, beside the one that is installed: kubeadm of the target names the
+/// images that it wants, before it is put in.
+pub fn unpack(tool: PackageTool, file: &str, into: &str) -> Command {
+    match tool {
+        PackageTool::Apt => Command::new("dpkg-deb", ["-x", file, into]),
+        // A root of its own, with a database of its own. None of the package's scripts runs.
+        PackageTool::Dnf => Command::new(
+            "rpm",
+            [
+                "--install",
+                "--replacepkgs",
+                "--root",
+                into,
+                "--nodeps",
+                "--noscripts",
+                "--notriggers",
+                "--nosignature",
+                file,
+            ],
+        ),
+    }
+    .limit(Duration::from_mins(2))
+}
+
+/// Verifies a package that dnf brought against the keys that the node trusts: dnf itself does so only when it puts it in.
+pub fn verify(file: &str) -> Command {
+    Command::new("rpm", ["--checksig", file]).limit(Duration::from_mins(1))
 }
 
 /// Where apt would take a package from. A repository of local files is not copied into the cache.
@@ -294,5 +358,43 @@ mod tests {
         );
         assert!(line.ends_with(" kubelet=1.36.2-1.1"), "{line}");
         assert!(!fetch(PackageTool::Dnf, &exact).line().contains("--allow"));
+    }
+
+    /// What dnf 4.14 and rpm 4.18 were seen to need (`just dnf-check` runs them).
+    #[test]
+    fn dnf_takes_what_is_locked_keeps_what_it_brought_and_asks_no_repository_at_the_nodes_turn() {
+        let exact = ["kubelet-1.36.3-150500.1.1".to_owned()];
+        let lines = [
+            fetch(PackageTool::Dnf, &exact),
+            fetch_again(PackageTool::Dnf, &exact),
+            install(PackageTool::Dnf, &exact),
+            hold(PackageTool::Dnf, &["kubelet"]),
+            release(PackageTool::Dnf, &["kubelet"]),
+        ];
+        let lines: Vec<String> = lines.iter().map(Command::line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        dnf install --assumeyes --downloadonly --disableexcludes=all --disableplugin=versionlock --setopt=keepcache=True kubelet-1.36.3-150500.1.1
+        dnf reinstall --assumeyes --downloadonly --disableexcludes=all --disableplugin=versionlock --setopt=keepcache=True kubelet-1.36.3-150500.1.1
+        dnf install --assumeyes --disableexcludes=all --disableplugin=versionlock --setopt=keepcache=True --setopt=*.metadata_expire=never --setopt=install_weak_deps=False kubelet-1.36.3-150500.1.1
+        dnf --setopt=*.metadata_expire=never versionlock add kubelet
+        dnf --setopt=*.metadata_expire=never versionlock delete kubelet
+        ");
+        let asks = |state| offers(PackageTool::Dnf, state).line().contains(AS_KNOWN);
+        assert!(asks(Repositories::AsKnown) && !asks(Repositories::Asked));
+    }
+
+    #[test]
+    fn a_node_without_the_lock_is_told_from_a_lock_that_fails() {
+        let said = |stderr: &str| Output {
+            status: Some(1),
+            stdout: String::new(),
+            stderr: stderr.to_owned(),
+        };
+        let absent = said("No such command: versionlock. Please use /usr/bin/dnf --help\n");
+        assert!(no_lock(PackageTool::Dnf, &absent) && !no_lock(PackageTool::Apt, &absent));
+        assert!(!no_lock(
+            PackageTool::Dnf,
+            &said("Error: Failed to download metadata\n")
+        ));
     }
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use hactl_node_plan::command::Command;
 use hactl_node_plan::facts::machine::packages::parse_kubernetes_version;
-use hactl_node_plan::rollout::packages::{self, FOLDER, exactly, hold, release};
+use hactl_node_plan::rollout::packages::{self, FOLDER, Repositories, exactly, hold, release};
 use hactl_node_plan::step::rollout::RolloutStep;
 use hactl_proto::status::InstalledVersions;
 use hactl_proto::version::KubernetesVersion;
 
 use super::{keep, state, target};
-use crate::execute::{ExecuteContext, StepError};
+use crate::execute::{ExecuteContext, StepError, last_lines};
 use crate::host::Host;
 use crate::inspect::rollout::{ask, offers, source, tool};
 
@@ -75,7 +75,8 @@ async fn put_in<H: Host>(
 ) -> Result<(), StepError> {
     let source = source(&*cx.host).await;
     if let Some(tool) = tool(source) {
-        let offers = offers(&*cx.host, source).await.map_err(|reason| {
+        let known = offers(&*cx.host, source, Repositories::AsKnown).await;
+        let offers = known.map_err(|reason| {
             state(
                 "ask the repositories",
                 reason,
@@ -88,8 +89,15 @@ async fn put_in<H: Host>(
         let _ = cx.host.run(&release(tool, names)).await?;
         let command = packages::install(tool, &exact).unit(cx.unit(unit));
         let ended = cx.run(&command).await;
-        cx.run(&hold(tool, names)).await?;
+        let held = cx.host.run(&hold(tool, names)).await?;
         ended?;
+        if !held.success() && !packages::no_lock(tool, &held) {
+            return Err(state(
+                format!("hold {}", names.join(", ")),
+                last_lines(&held),
+                "Look at the package tool's own words on the node.",
+            ));
+        }
     } else {
         for name in names {
             from_folder(cx, name, wanted).await?;

@@ -1,12 +1,13 @@
 //! What is brought to a node before anything is touched: packages, images, and on one control plane a snapshot of etcd.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hactl_node_plan::plan::kubernetes::stacked;
 use hactl_node_plan::plan::rollout::snapshot_file;
 use hactl_node_plan::rollout::images::{self, component_and_tag, parse_list, wanted};
 use hactl_node_plan::rollout::packages::{
-    self, FOLDER, KUBERNETES_PACKAGES, exactly, fetch, folder, unpack,
+    self, FOLDER, KUBERNETES_PACKAGES, Repositories, exactly, fetch, fetch_again, folder, unpack,
+    verify,
 };
 use hactl_node_plan::step::machine::PackageTool;
 use hactl_node_plan::step::rollout::RolloutStep;
@@ -22,6 +23,8 @@ use crate::inspect::rollout::{ask, offers, source, tool};
 
 /// Where apt keeps what it brought.
 const APT_CACHE: &str = "/var/cache/apt/archives";
+/// Where dnf does, in a folder of each repository.
+const DNF_CACHE: &str = "/var/cache/dnf";
 /// Snapshots of earlier rollouts that stay, besides the newest.
 const SNAPSHOTS_KEPT: usize = 2;
 
@@ -31,7 +34,7 @@ pub(super) async fn packages<H: Host>(cx: &ExecuteContext<H>) -> Result<(), Step
     let Some(tool) = tool(source) else {
         return Ok(());
     };
-    let asked = offers(&*cx.host, source).await;
+    let asked = offers(&*cx.host, source, Repositories::Asked).await;
     let offers = asked.map_err(|reason| state("ask the repositories", reason, REMEDY))?;
     let wanted = target(cx)?;
     let exact = exactly(tool, &offers, &KUBERNETES_PACKAGES, wanted)
@@ -39,19 +42,66 @@ pub(super) async fn packages<H: Host>(cx: &ExecuteContext<H>) -> Result<(), Step
     if let Some(now) = installed(cx).await?.kubelet
         && now != *wanted
         && let Some(back) = exactly(tool, &offers, &KUBERNETES_PACKAGES, &now)
-        && let Err(error) = cx.run(&fetch(tool, &back)).await
+        && let Err(error) = cx.run(&fetch_again(tool, &back)).await
     {
         tracing::warn!("failed to {error}: the way back would need the repository");
     }
     let unit = cx.unit(RolloutStep::FetchPackages.name());
     cx.run(&fetch(tool, &exact).unit(unit)).await?;
-    if tool == PackageTool::Apt {
-        let deb = deb_of(cx, &exact[0]).await?;
-        let into = unpacked(cx, wanted);
-        cx.run(&folder(&into.to_string_lossy())).await?;
-        cx.run(&unpack(&deb, &into.to_string_lossy())).await?;
+    match tool {
+        PackageTool::Apt => {
+            let deb = deb_of(cx, &exact[0]).await?;
+            lay_out(cx, tool, &deb, wanted).await
+        }
+        PackageTool::Dnf => {
+            // Without it the images come with kubeadm's own turn: no reason to stop.
+            if let Err(error) = rpm(cx, &exact[0], wanted).await {
+                tracing::warn!("failed to {error}: images and etcd of {wanted} are known later");
+            }
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// Unpacks kubeadm of the target beside the installed one.
+async fn lay_out<H: Host>(
+    cx: &ExecuteContext<H>,
+    tool: PackageTool,
+    file: &str,
+    wanted: &KubernetesVersion,
+) -> Result<(), StepError> {
+    let into = unpacked(cx, wanted);
+    cx.run(&folder(&into.to_string_lossy())).await?;
+    let unpacked = cx.run(&unpack(tool, file, &into.to_string_lossy())).await;
+    unpacked.map(drop)
+}
+
+/// A package of kubeadm in dnf's cache, signed by who the node trusts.
+async fn rpm<H: Host>(
+    cx: &ExecuteContext<H>,
+    exact: &str,
+    wanted: &KubernetesVersion,
+) -> Result<(), StepError> {
+    let cache = Path::new(DNF_CACHE);
+    for repository in cx.host.list(cache).await?.unwrap_or_default() {
+        let folder = cache.join(repository.name).join("packages");
+        let files = cx.host.list(&folder).await.ok().flatten();
+        let found = files
+            .unwrap_or_default()
+            .into_iter()
+            .find(|file| file.name.starts_with(&format!("{exact}.")));
+        if let Some(found) = found {
+            let file = folder.join(found.name).to_string_lossy().into_owned();
+            cx.run(&verify(&file)).await?;
+            return lay_out(cx, PackageTool::Dnf, &file, wanted).await;
+        }
+    }
+    let observed = format!("{DNF_CACHE} does not hold it");
+    Err(state(
+        format!("find the package of {exact}"),
+        observed,
+        REMEDY,
+    ))
 }
 
 const REMEDY: &str = "Look at the package tool's own words on the node, and at its repositories.";
@@ -166,8 +216,8 @@ async fn missing<H: Host>(
         .collect())
 }
 
-/// The target's kubeadm, before it is installed. dnf's packages are not unpacked: there it is the installed one, where it is of
-/// the target already, else none, and images come when kubeadm pulls them.
+/// The target's kubeadm, before it is installed. Where it was not unpacked (dnf, with a repository of local files) it is the
+/// installed one, where that is of the target already, else none, and images come when kubeadm pulls them.
 async fn program<H: Host>(
     cx: &ExecuteContext<H>,
     wanted: &KubernetesVersion,
@@ -195,7 +245,7 @@ async fn deb_of<H: Host>(cx: &ExecuteContext<H>, exact: &str) -> Result<String, 
     let start = format!("{name}_{}_", revision.replace(':', "%3a"));
     let cached = cx
         .host
-        .list(std::path::Path::new(APT_CACHE))
+        .list(Path::new(APT_CACHE))
         .await?
         .unwrap_or_default();
     if let Some(found) = cached

@@ -22,15 +22,15 @@ pub struct Soak {
 /// What a run remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
-    snapshot: Option<KubernetesVersion>,
+    snapshots: BTreeSet<(KubernetesVersion, NodeName)>,
     under_way: Option<(Soak, u32)>,
     through: BTreeSet<Soak>,
 }
 
 impl Memory {
-    /// A verified snapshot was taken for the hop that leads there.
-    pub fn took_snapshot(&mut self, to: KubernetesVersion) {
-        self.snapshot = Some(to);
+    /// This control plane took a verified snapshot for the hop that leads there.
+    pub fn took_snapshot(&mut self, to: KubernetesVersion, node: NodeName) {
+        self.snapshots.insert((to, node));
     }
 
     /// One more look found all gates open; `of` in a row are wanted.
@@ -51,9 +51,10 @@ impl Memory {
         self.under_way = None;
     }
 
-    /// Whether the hop that leads there has its snapshot.
-    pub(super) fn has_snapshot(&self, to: &KubernetesVersion) -> bool {
-        self.snapshot.as_ref() == Some(to)
+    /// Whether this control plane has its snapshot of before the hop that leads there.
+    pub(super) fn has_snapshot(&self, to: &KubernetesVersion, node: &NodeName) -> bool {
+        let mut taken = self.snapshots.iter();
+        taken.any(|(for_hop, on)| for_hop == to && on == node)
     }
 
     /// Whether a soak has come to its end.

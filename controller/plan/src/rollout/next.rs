@@ -160,7 +160,7 @@ impl Look<'_> {
             .seen
             .control_planes()
             .any(|node| node.api_server().is_some_and(|version| version >= hop.to));
-        if begun || self.memory.has_snapshot(&hop.to) {
+        if begun || self.memory.has_snapshot(&hop.to, &node.name) {
             return None;
         }
         if let Some(window) = &self.closed {

@@ -102,11 +102,10 @@ fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVe
         batches: vec![all],
     }];
     if stacked {
-        // Of the member that is touched last: it is the one that surely runs while the first ones are done.
-        let last: Vec<NodeName> = control_planes.last().cloned().into_iter().collect();
+        let keepers = keepers(seen, &control_planes);
         phases.push(Phase {
             kind: PhaseKind::Snapshot,
-            batches: vec![last],
+            batches: keepers.into_iter().map(|keeper| vec![keeper]).collect(),
         });
     }
     let mut one_by_one = |kind| {
@@ -124,6 +123,24 @@ fn hop(seen: &Seen, request: &Request, from: KubernetesVersion, to: KubernetesVe
     let (canaries, others) = workers(seen, request);
     phases.extend(canary_first(PhaseKind::Workers, canaries, others));
     Hop { from, to, phases }
+}
+
+/// Who takes a snapshot: the member that is touched last, since it surely runs while the first ones are done; and one more, in
+/// another zone where there is one, so that it is there when that node is lost. Each is of the keeper's own member: no secret of
+/// the cluster travels, and what one member's disk damaged is not in the other's.
+fn keepers(seen: &Seen, control_planes: &[NodeName]) -> Vec<NodeName> {
+    let Some((last, others)) = control_planes.split_last() else {
+        return Vec::new();
+    };
+    let nodes = seen.by_name();
+    let zone = |name: &NodeName| nodes.get(name).map(|node| &node.zone);
+    let elsewhere = others.iter().rev().find(|name| zone(name) != zone(last));
+    let second = elsewhere.or(others.last());
+    [Some(last), second]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 /// The canaries' batches, a soak where others follow them, the others' batches.

@@ -1,4 +1,5 @@
 mod agents;
+mod leftovers;
 mod whole;
 
 use std::fmt::Write as _;
@@ -78,7 +79,7 @@ fn a_patch_goes_over_each_node_once() {
     insta::assert_snapshot!(shown(&plan(&seen(7), &wanted, 1).unwrap()), @r"
     v1.36.2 -> v1.36.3
       stage: cp1+cp2+cp3+w1+w2+w3+w4+w5+w6+w7
-      snapshot etcd: cp3
+      snapshot etcd: cp3, cp2
       control planes: cp1
       soak: cp1
       control planes: cp2, cp3
@@ -94,7 +95,7 @@ fn two_minors_are_two_hops_and_kubelets_follow_every_api_server() {
     insta::assert_snapshot!(shown(&plan(&seen(1), &request(version(38, 0)), 1).unwrap()), @r"
     v1.36.2 -> v1.37.1
       stage: cp1+cp2+cp3+w1
-      snapshot etcd: cp3
+      snapshot etcd: cp3, cp2
       control planes: cp1
       soak: cp1
       control planes: cp2, cp3
@@ -107,7 +108,7 @@ fn two_minors_are_two_hops_and_kubelets_follow_every_api_server() {
       workers: w1
     v1.37.1 -> v1.38.0
       stage: cp1+cp2+cp3+w1
-      snapshot etcd: cp3
+      snapshot etcd: cp3, cp2
       control planes: cp1
       soak: cp1
       control planes: cp2, cp3
@@ -144,7 +145,7 @@ fn canaries_go_first_and_a_single_node_has_nobody_to_go_before() {
     insta::assert_snapshot!(shown(&plan(&seen(5), &wanted, 1).unwrap()), @r"
     v1.36.2 -> v1.36.3
       stage: cp1+cp2+cp3+w1+w2+w3+w4+w5
-      snapshot etcd: cp3
+      snapshot etcd: cp3, cp1
       control planes: cp2
       soak: cp2
       control planes: cp1, cp3

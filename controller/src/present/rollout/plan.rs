@@ -163,7 +163,7 @@ const fn what(kind: PhaseKind, minor_changes: bool) -> &'static str {
     match kind {
         PhaseKind::Stage => "packages and images are brought; nothing that runs is touched",
         PhaseKind::Soak => "others follow once so many looks in a row find all well",
-        PhaseKind::Snapshot => "a snapshot, its checksum verified",
+        PhaseKind::Snapshot => "a snapshot of the node's own member, its checksum verified",
         PhaseKind::ControlPlanes if minor_changes => {
             "endpoint lets go, leadership moved, kubeadm upgrade without etcd, conditions awaited, endpoint takes back"
         }
@@ -205,9 +205,7 @@ impl View for WishView {
             RolloutWish::Paused => format!(
                 "rollout {number} stops after the node under way; `hactl-controller resume` goes on\n"
             ),
-            RolloutWish::Aborted => format!(
-                "rollout {number} is given up after the node under way; what is upgraded stays so\n"
-            ),
+            RolloutWish::Aborted => format!("rollout {number} is given up\n"),
             RolloutWish::Running => format!("rollout {number} goes on\n"),
             RolloutWish::Finished => format!("rollout {number} is finished\n"),
         }

@@ -1,6 +1,5 @@
 //! The report of a rollout's end: text, JSON, and one self-contained HTML page with the timeline, kept in the state folder.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +10,9 @@ use hactl_proto::version::KubernetesVersion;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::present::View;
 use crate::present::style::{Style, Tone};
 use crate::present::words::{clean, line, names};
-use crate::present::{View, time};
 use crate::rollout::{DriveError, End, EndpointSeen, Line, Missed};
 
 /// What came of a run of the controller.
@@ -98,90 +97,20 @@ impl ReportView {
         Ok(())
     }
 
-    fn since(&self, at: Timestamp) -> i64 {
+    pub(super) fn since(&self, at: Timestamp) -> i64 {
         (at.as_second() - self.begun.as_second()).max(0)
     }
 
-    fn seconds(&self, line: &Line) -> (i64, i64) {
+    pub(super) fn seconds(&self, line: &Line) -> (i64, i64) {
         let end = line.ended.unwrap_or(self.ended);
         (
             self.since(line.begun),
             (end.as_second() - line.begun.as_second()).max(0),
         )
     }
-
-    /// The failed requests as a list, and as marks in a row of the timeline.
-    fn missed_html(&self, whole: i64) -> (String, String) {
-        let (missed, more) = self.endpoint.failures();
-        if missed.is_empty() {
-            return (String::new(), String::new());
-        }
-        let (mut list, mut marks) = ("<ul>".to_owned(), String::new());
-        for one in missed {
-            let since = self.since(one.at);
-            // Writing to a String cannot fail.
-            let _ = write!(list, "<li>{since} s: {}</li>", escaped(&missed_words(one)));
-            let left = 100.0 * ratio(since, whole);
-            let _ = write!(marks, "<i class=\"miss\" style=\"left:{left:.2}%\"></i>");
-        }
-        if more > 0 {
-            let _ = write!(list, "<li>and {more} more</li>");
-        }
-        list.push_str("</ul>");
-        let row = format!(
-            "<tr><td>endpoint</td><td></td><td>requests that failed</td><td></td><td class=\"t\">{marks}</td></tr>\n"
-        );
-        (list, row)
-    }
-
-    /// One page, nothing outside of it.
-    fn html(&self) -> String {
-        let whole = (self.ended.as_second() - self.begun.as_second()).max(1);
-        let mut rows = String::new();
-        for line in &self.timeline {
-            let (since, lasted) = self.seconds(line);
-            let class = if line.failed { "bad" } else { "good" };
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                rows,
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{lasted} s</td><td class=\"t\"><i class=\"{class}\" style=\"left:{:.2}%;width:{:.2}%\"></i></td></tr>",
-                escaped(line.subject.as_str()),
-                escaped(&line.order),
-                escaped(&line.step),
-                100.0 * ratio(since, whole),
-                (100.0 * ratio(lasted, whole)).max(0.3),
-            );
-        }
-        let endpoint = escaped(&self.endpoint.words());
-        let (missed, marks) = self.missed_html(whole);
-        let why = self
-            .why
-            .as_ref()
-            .map(|why| format!("<p>{}</p>", escaped(why)))
-            .unwrap_or_default();
-        format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>rollout {0}</title><style>\
-             body{{font:14px sans-serif;margin:2em}}table{{border-collapse:collapse;width:100%}}\
-             td{{padding:1px 8px;white-space:nowrap}}.n{{text-align:right}}.t{{width:60%;position:relative;background:#f2f2f2}}\
-             i{{position:absolute;top:3px;bottom:3px}}.good{{background:#3a7}}.bad{{background:#c33}}\
-             .miss{{background:#c33;width:2px}}</style>\
-             <h1>rollout {0}: {1} to {2}</h1><p>{3}; {4} to {5}, {whole} s</p>{why}<p>{endpoint}</p>{missed}<table>\n{marks}{rows}</table></html>\n",
-            self.number,
-            self.from,
-            self.to,
-            self.end,
-            time::moment(self.begun),
-            time::moment(self.ended),
-        )
-    }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "seconds of a rollout are few")]
-fn ratio(part: i64, whole: i64) -> f64 {
-    part as f64 / whole as f64
-}
-
-fn missed_words(missed: &Missed) -> String {
+pub(super) fn missed_words(missed: &Missed) -> String {
     if missed.nodes.is_empty() {
         return format!("failed while no node was in work: {}", missed.why);
     }
@@ -220,13 +149,6 @@ pub(super) fn outcome_words(node: &str, outcome: &Outcome) -> String {
             ..
         } => format!("{node} failed at {step}: failed to {error}. {remedy}"),
     }
-}
-
-fn escaped(text: &str) -> String {
-    clean(text)
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 impl View for ReportView {
@@ -356,6 +278,9 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("left:16.67%;width:66.67%"), "{html}");
+        for foreign in ["http", "src=", "@import", "url("] {
+            assert!(!html.contains(foreign), "{foreign} in {html}");
+        }
         let text = report.text(Style::Plain);
         assert!(
             text.contains("stopped after 120 s") && text.contains("   20 s  cp1 "),
@@ -368,8 +293,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            html.contains("<p>endpoint asked 120 times, 3 failed, slowest 35 ms</p>")
-                && html.contains("while cp1 was in work: connection refused &lt;b&gt;")
+            html.contains(
+                "<p class=\"failed\">endpoint asked 120 times, 3 failed, slowest 35 ms</p>"
+            ) && html.contains("while cp1 was in work: connection refused &lt;b&gt;")
                 && html.contains("<i class=\"miss\" style=\"left:50.00%\"></i>"),
             "{html}"
         );

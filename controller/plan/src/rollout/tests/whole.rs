@@ -71,7 +71,7 @@ fn until(plan: &RolloutPlan, seen: &mut Seen, etcd: &str, stop: impl Fn(&Decisio
         let decision = decide(plan, seen, &memory);
         match &decision {
             _ if stop(&decision) => return,
-            Decision::Snapshot(_) => memory.took_snapshot(plan.to.clone()),
+            Decision::Snapshot(node) => memory.took_snapshot(plan.to.clone(), node.clone()),
             Decision::Soak(soak) => memory.passed(soak.clone(), 1),
             Decision::Wait(reasons) => panic!("waits for {reasons:?}"),
             _ => {}
@@ -81,10 +81,12 @@ fn until(plan: &RolloutPlan, seen: &mut Seen, etcd: &str, stop: impl Fn(&Decisio
     panic!("it never comes to it");
 }
 
-/// A run that has taken the snapshot of a hop.
+/// A run that has taken the snapshots of a hop.
 fn after(to: &KubernetesVersion) -> Memory {
     let mut memory = Memory::default();
-    memory.took_snapshot(to.clone());
+    for node in ["cp3", "cp2"] {
+        memory.took_snapshot(to.clone(), name(node));
+    }
     memory
 }
 
@@ -109,20 +111,20 @@ fn to_the_end(
 ) -> (Seen, usize) {
     let plan = plan(&seen, wanted, 1).unwrap();
     let mut memory = Memory::default();
-    let mut took = false;
+    let mut took = BTreeSet::new();
     let (mut turns, mut rounds) = (0, 0);
     loop {
         let decision = decide(&plan, &seen, &memory);
         match &decision {
             Decision::Done => return (seen, turns),
             Decision::Wait(reasons) => panic!("waits for {reasons:?}"),
-            Decision::Snapshot(_) => {
+            Decision::Snapshot(node) => {
                 let hop = plan.hops.iter().find(|hop| {
                     seen.control_planes()
                         .any(|node| node.api_server().unwrap() < hop.to)
                 });
-                memory.took_snapshot(hop.unwrap().to.clone());
-                took = true;
+                memory.took_snapshot(hop.unwrap().to.clone(), node.clone());
+                took.insert(node.clone());
             }
             Decision::Upgrade(works) => {
                 turns += 1;
@@ -152,7 +154,7 @@ fn to_the_end(
                         !with_kubelet || target.minor <= lowest.minor,
                         "a kubelet newer than {lowest}: {work:?}"
                     );
-                    assert!(took, "no snapshot before {work:?}");
+                    assert_eq!(took.len(), 2, "no two snapshots before {work:?}");
                 }
             }
             Decision::Soak(soak) => memory.passed(soak.clone(), 3),
@@ -187,6 +189,10 @@ fn a_member_that_is_away_keeps_the_next_control_plane_from_its_turn() {
         Decision::Snapshot(name("cp3"))
     );
     let at = version(36, 3);
+    // Two nodes have one: either may be lost.
+    let mut half = Memory::default();
+    half.took_snapshot(at.clone(), name("cp3"));
+    assert_eq!(decide(&plan, &seen, &half), Decision::Snapshot(name("cp2")));
     let Decision::Upgrade(works) = decide(&plan, &seen, &after(&at)) else {
         panic!("no turn");
     };
@@ -331,7 +337,7 @@ fn a_later_hop_that_was_begun_is_gone_on_with() {
         let decision = decide(&plan, &seen, &memory);
         match &decision {
             Decision::Upgrade(works) if works[0].upgrade.target == version(38, 0) => break,
-            Decision::Snapshot(_) => memory.took_snapshot(version(38, 0)),
+            Decision::Snapshot(node) => memory.took_snapshot(version(38, 0), node.clone()),
             Decision::Soak(soak) => memory.passed(soak.clone(), 1),
             _ => {}
         }
