@@ -29,6 +29,10 @@ demo-check:
 package:
     cargo run --quiet -p hactl-packages -- build
 
+# The same sources as packages of the next version into out/next: what the lab upgrades agents to.
+package-next:
+    cargo run --quiet -p hactl-packages -- next
+
 # Hold deb and rpm against each other.
 packages-check:
     cargo run --quiet -p hactl-packages -- check
@@ -46,7 +50,7 @@ lab-check:
     cargo run --quiet -p hactl-lab -- check
 
 # Rolling upgrades of real nodes, and what may go wrong in them (root).
-lab-check-upgrade *ARGS:
+lab-check-upgrade *ARGS: package-next
     cargo run --quiet -p hactl-lab -- check-upgrade {{ARGS}}
 
 # A first boot with hactl beside the same by hand, what an agent costs, how long a lost node is missed (root).

@@ -79,18 +79,19 @@ pub(crate) fn install(lab: &Lab, node: &Node) -> Result<()> {
 
 /// Installs the package again on a node that is on: to dpkg an upgrade, whatever the agent is doing just then.
 pub(crate) fn install_again(lab: &Lab, node: &Node) -> Result<()> {
+    install_over(lab, node, &operator_folder(lab).join(PACKAGE))
+}
+
+/// Installs a package over the one of a node that is on.
+pub(crate) fn install_over(lab: &Lab, node: &Node, package: &Path) -> Result<()> {
     let there = disk::root(lab.place(), &node.name)
         .join("root")
         .join(PACKAGE);
-    fs::copy(operator_folder(lab).join(PACKAGE), there)?;
+    fs::copy(package, there)?;
     let argv = ["dpkg", "--install", &format!("/root/{PACKAGE}")];
     let run = machine::inside(lab.place(), &node.name, &argv)?.run();
-    run.map(|_| ()).with_context(|| {
-        format!(
-            "failed to install the agent's package again on {}",
-            node.name
-        )
-    })
+    run.map(|_| ())
+        .with_context(|| format!("failed to install {} on {}", package.display(), node.name))
 }
 
 /// The one file that is called after the node.
@@ -110,11 +111,20 @@ pub(crate) fn operator_folder(lab: &Lab) -> PathBuf {
 }
 
 fn newest_package() -> Result<PathBuf> {
-    let dir = repository()?.join("out/packages");
+    newest_in(&packages_of_the_present()?)
+}
+
+/// Where `just package` puts what it makes.
+pub(crate) fn packages_of_the_present() -> Result<PathBuf> {
+    Ok(repository()?.join("out/packages"))
+}
+
+/// The agent's newest package in a folder.
+pub(crate) fn newest_in(dir: &Path) -> Result<PathBuf> {
     let fits = |path: &Path| {
         name_of(path).starts_with("hactl-agent") && path.extension().is_some_and(|end| end == "deb")
     };
-    let packages = fs::read_dir(&dir)
+    let packages = fs::read_dir(dir)
         .into_iter()
         .flatten()
         .flatten()

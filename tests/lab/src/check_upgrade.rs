@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::budget::Budget;
+use crate::check_agents::Next;
 use crate::cluster;
 use crate::kubernetes::Version;
 use crate::lab::{Lab, Role};
@@ -19,10 +20,10 @@ use crate::switch::Switch;
 use crate::writer::Writer;
 
 /// A plan asks every node.
-const PLAN_LIMIT: Duration = Duration::from_mins(3);
+pub(crate) const PLAN_LIMIT: Duration = Duration::from_mins(3);
 const READY_LIMIT: Duration = Duration::from_mins(5);
 /// What a refused verb ends with.
-const REFUSED: Option<i32> = Some(3);
+pub(crate) const REFUSED: Option<i32> = Some(3);
 
 /// Has every node's package tool read its repository anew.
 pub(crate) fn refresh(lab: &Lab) -> Result<()> {
@@ -118,8 +119,9 @@ fn last_control_plane(lab: &Lab) -> Result<String> {
     Ok(last.context("no control plane")?.name.clone())
 }
 
-/// Upgrades all nodes under a client that reads and writes; the controller is killed twice, an agent in mid `kubeadm upgrade`.
-pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
+/// Upgrades all nodes under a client that reads and writes; the controller is killed twice, an agent in mid `kubeadm upgrade`,
+/// and another one replaced by the next version just then.
+pub(crate) fn whole(lab: &Lab, to: Version, next: &Next) -> Result<()> {
     let client = Writer::start(lab, &operator::controller(lab, &["kubeconfig"]).run()?)?;
     let start = Instant::now();
     let mut rollout = Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?;
@@ -142,7 +144,10 @@ pub(crate) fn whole(lab: &Lab, to: Version) -> Result<()> {
     rollout.wait_for("cp3 drain")?;
     say("killing the controller again");
     rollout.kill()?;
-    let rollout = Rollout::start(lab, &["resume"])?;
+    let mut rollout = Rollout::start(lab, &["resume"])?;
+    rollout.wait_for("cp3 upgrade: kubeadm-upgrade")?;
+    thread::sleep(Duration::from_secs(10));
+    next.install_by_hand(lab, "cp3")?;
     rollout.end()?;
     let took = start.elapsed().as_secs();
     let (seen, words) = client.end()?;

@@ -6,12 +6,14 @@
 mod agent;
 mod bench;
 mod bench_upgrade;
+mod binaries;
 mod budget;
 mod by_hand;
 mod by_hand_config;
 mod cache;
 mod cgroup;
 mod check;
+mod check_agents;
 mod check_upgrade;
 mod cli;
 mod client;
@@ -181,9 +183,10 @@ fn check(cache: &Cache, place: &Place, mut options: Up) -> Result<()> {
     power::clear(place)
 }
 
-/// A whole upgrade under a client, with killed controllers and a killed agent; then one in which machines go away.
+/// A whole upgrade under a client, with killed controllers and a killed agent, and new agents; then one in which machines go away.
 fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     let Upgrade { up: options, to } = options;
+    let next = check_agents::Next::find()?;
     let mut cases = check::Cases::default();
     let again = |lab: &Lab, node: &str| power::on(cache, lab, &[node.to_owned()]);
     let ready = || -> Result<Lab> {
@@ -205,10 +208,23 @@ fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
         check_upgrade::powered_off_before(&lab, to, |node| again(&lab, node))
     })?;
     cases.case(
-        "no request fails while controller and agent are killed in an upgrade of all nodes",
-        || check_upgrade::whole(&lab, to),
+        "no request fails while controller and agents are killed and replaced in an upgrade of all nodes",
+        || check_upgrade::whole(&lab, to, &next),
     )?;
-    let lab = cases.case("another cluster to upgrade", ready)?;
+    cases.case(
+        "agents are replaced by the next version, beside controllers of both, and no request fails",
+        || check_agents::replaced(&lab, &next),
+    )?;
+    let lab = cases.case(
+        "another cluster to upgrade, of which two nodes have binaries in a folder",
+        || {
+            let lab = ready()?;
+            for node in ["cp2", "w1"] {
+                binaries::instead_of_packages(cache, &lab, node, to)?;
+            }
+            Ok(lab)
+        },
+    )?;
     cases.case(
         "a control plane without power, a budget and a node cut off for a minute are waited for",
         || check_upgrade::machines_go_away(&lab, to, |node| again(&lab, node)),

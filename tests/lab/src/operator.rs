@@ -1,6 +1,7 @@
 //! The operator's machine: this host's files, but the network of a machine of its own at the nodes' switch.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -28,11 +29,17 @@ pub(crate) fn exec(lab: &Lab, argv: &[String]) -> Result<()> {
 
 /// The cluster's controller, about to be run there.
 pub(crate) fn controller(lab: &Lab, arguments: &[&str]) -> Program {
+    let own = agent::operator_folder(lab).join("bin/hactl-controller");
+    controller_of(lab, &own, arguments)
+}
+
+/// A controller of another version, about to be run there.
+pub(crate) fn controller_of(lab: &Lab, controller: &Path, arguments: &[&str]) -> Program {
     let dir = agent::operator_folder(lab);
     program("nsenter")
         .arg(format!("--net={}", Switch::of(lab.place()).operator()))
         .arg("--")
-        .arg(dir.join("bin/hactl-controller"))
+        .arg(controller)
         .args(arguments)
         .env("HACTL_STATE", dir.join(agent::STATE))
         .dir(&dir)

@@ -1,7 +1,7 @@
 //! A controller that carries out a rollout on the operator's machine, as a process that can be watched and killed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +23,14 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
+    /// The cluster's own controller.
     pub(crate) fn start(lab: &Lab, arguments: &[&str]) -> Result<Self> {
+        let own = agent::operator_folder(lab).join("bin/hactl-controller");
+        Self::of(lab, &own, arguments)
+    }
+
+    /// A controller of another version.
+    pub(crate) fn of(lab: &Lab, controller: &Path, arguments: &[&str]) -> Result<Self> {
         let dir = agent::operator_folder(lab);
         let log = dir.join("rollout.log");
         let words = fs::File::create(&log)?;
@@ -31,7 +38,7 @@ impl Rollout {
         let child = Command::new("nsenter")
             .arg(format!("--net={}", Switch::of(lab.place()).operator()))
             .arg("--")
-            .arg(dir.join("bin/hactl-controller"))
+            .arg(controller)
             .args(arguments)
             .env("HACTL_STATE", dir.join(agent::STATE))
             .current_dir(&dir)
@@ -74,7 +81,6 @@ impl Rollout {
     }
 
     pub(crate) fn end(mut self) -> Result<()> {
-        self.wait_for("rollout ")?;
         let limit = Instant::now() + LIMIT;
         let status = stage("waiting for the rollout's end", |stage| {
             loop {

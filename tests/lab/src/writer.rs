@@ -27,10 +27,11 @@ impl Writer {
         let (admin, until) = (dir.join("admin.conf"), dir.join("client-ends"));
         fs::write(&admin, kubeconfig)?;
         let _ = fs::remove_file(&until);
-        cluster::kubectl(
-            lab,
-            &["create", "configmap", "hactl-lab-client", "-n", "default"],
-        )?;
+        let map = ["configmap", "hactl-lab-client", "-n", "default"];
+        // An earlier client of this cluster left it.
+        let gone = [&["delete", "--ignore-not-found"][..], &map].concat();
+        cluster::kubectl(lab, &gone)?;
+        cluster::kubectl(lab, &[&["create"][..], &map].concat())?;
         let child = Command::new(std::env::current_exe()?)
             .args([
                 "client",

@@ -13,18 +13,37 @@ use crate::assets::{PACKAGES, Package, Workspace};
 pub(crate) fn all() -> anyhow::Result<()> {
     let workspace = Workspace::read(Path::new("."))?;
     let out = workspace.root.join("out/packages");
-    fs::create_dir_all(&out)?;
-    run(Command::new("cargo").args(["build", "--release", "-p", PACKAGES[0], "-p", PACKAGES[1]]))?;
+    programs(&workspace)?;
+    packages(&workspace, &out)
+}
+
+/// The release binaries.
+pub(crate) fn programs(workspace: &Workspace) -> anyhow::Result<()> {
+    run(cargo(workspace).args(["build", "--release", "-p", PACKAGES[0], "-p", PACKAGES[1]]))
+}
+
+/// Packages of the release binaries that are there.
+pub(crate) fn packages(workspace: &Workspace, out: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(out)?;
     for name in PACKAGES {
         let package = workspace.package(name)?;
-        deb(package, &out)?;
-        rpm(&workspace, package, &out)?;
+        deb(workspace, package, out)?;
+        rpm(workspace, package, out)?;
     }
     Ok(())
 }
 
-fn deb(package: &Package, out: &Path) -> anyhow::Result<()> {
-    run(Command::new("cargo")
+/// cargo in the workspace, wherever this program was called.
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(&workspace.root)
+        .env("CARGO_TARGET_DIR", &workspace.target_directory);
+    command
+}
+
+fn deb(workspace: &Workspace, package: &Package, out: &Path) -> anyhow::Result<()> {
+    run(cargo(workspace)
         .args([
             "deb",
             "--quiet",
@@ -57,7 +76,7 @@ fn rpm(workspace: &Workspace, package: &Package, out: &Path) -> anyhow::Result<(
         .target_directory
         .join(format!("{}-rpm.toml", package.name));
     fs::write(&list, assets)?;
-    run(Command::new("cargo")
+    run(cargo(workspace)
         .args(["generate-rpm", "--package"])
         .arg(package.folder()?.strip_prefix(&workspace.root)?)
         .arg("--metadata-overwrite")

@@ -1,11 +1,12 @@
 //! Builds the packages of agent and controller: debs by cargo-deb, rpms by cargo-generate-rpm, from one list of files.
 //!
-//! `just package` builds; `just packages-check` holds the two against each other and tries the deb in a root file system.
+//! `just package` builds, `just package-next` the same under the version to come; `just packages-check` holds the two against each other and tries the deb in a root file system.
 
 mod assets;
 mod build;
 mod check;
 mod dnf;
+mod next;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,8 @@ enum Verb {
     Build,
     /// Run what the agent runs on nodes with dnf against the real dnf and rpm (root), in a scratch root.
     Dnf,
+    /// Build the same sources under the next version into out/next, to upgrade agents to.
+    Next,
     /// Check that deb and rpm hold the same files, and install, upgrade and remove the deb (root) in a scratch root.
     Check,
 }
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().verb {
         Verb::Build => build::all(),
         Verb::Dnf => dnf::all(),
+        Verb::Next => next::all(),
         Verb::Check => check::all(),
     }
 }
