@@ -1,5 +1,9 @@
 mod agents;
+mod carried_out;
+mod etcd;
 mod leftovers;
+mod policy;
+mod turns;
 mod whole;
 
 use std::fmt::Write as _;
