@@ -19,7 +19,7 @@ h1{font-size:1.5em}h1 b{font-size:.6em;padding:.2em .7em;margin-left:.6em;border
 h1 b.finished{background:#287a50}.why{border-left:4px solid #b60;padding:.2em 1em;background:#fff6e8}\
 .failed{color:#b00020;font-weight:600}\
 table{border-collapse:collapse;width:100%}td,th{padding:1px 8px;white-space:nowrap;text-align:left;font-weight:400}\
-thead th,tbody th{border-bottom:1px solid #ccc}tbody th{padding-top:.8em;font-weight:600}\
+thead th,tbody th{border-bottom:1px solid #ccc}tbody th{padding-top:.8em;font-weight:600;vertical-align:bottom}\
 .n{text-align:right;font-variant-numeric:tabular-nums}.by{color:#777}\
 .t{width:55%;padding:0}.t div{position:relative;height:1.3em;background:#f3f4f6}thead .t div{background:none}\
 .t span{position:absolute;color:#777;font-size:.85em}.t span.last{right:0}\
@@ -32,6 +32,7 @@ impl ReportView {
         let whole = self.whole();
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
              <title>rollout {0}</title><style>{STYLE}</style></head><body>\n\
              <h1>rollout {0}: {1} to {2}<b class=\"{3}\">{3}</b></h1>\n<p>{4} to {5}, {whole} s</p>\n",
             self.number,
@@ -89,7 +90,7 @@ impl ReportView {
             .filter(|line| line.subject == *node)
             .collect();
         let bars: String = lines.iter().map(|line| self.bar(line, whole)).collect();
-        let took: i64 = lines.iter().map(|line| self.seconds(line).1).sum();
+        let took = self.in_work(&lines);
         let mut text = format!(
             "<tbody><tr><th>{}</th><th class=\"n\">{took} s</th><th class=\"t\"><div>{bars}</div></th></tr>\n",
             escaped(node.as_str())
@@ -113,15 +114,27 @@ impl ReportView {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "<tr><td>{}: {}{by}{failed}</td><td class=\"n\">{} s</td><td class=\"t\"><div>{}</div></td></tr>",
-                escaped(&line.order),
-                escaped(&line.step),
+                "<tr><td>{}{by}{failed}</td><td class=\"n\">{} s</td><td class=\"t\"><div>{}</div></td></tr>",
+                work(line),
                 self.seconds(line).1,
                 self.bar(line, whole),
             );
         }
         text.push_str("</tbody>\n");
         text
+    }
+
+    /// Seconds in which some of these lines were under way: several may have been at once.
+    fn in_work(&self, lines: &[&Line]) -> i64 {
+        let mut spans: Vec<(i64, i64)> = lines.iter().map(|line| self.seconds(line)).collect();
+        spans.sort_unstable();
+        let (mut took, mut until) = (0, 0);
+        for (since, lasted) in spans {
+            let end = since + lasted;
+            took += (end - since.max(until)).max(0);
+            until = until.max(end);
+        }
+        took
     }
 
     fn bar(&self, line: &Line, whole: i64) -> String {
@@ -132,11 +145,10 @@ impl ReportView {
             (false, Some(_)) => "good",
         };
         format!(
-            "<i class=\"{class}\" style=\"left:{:.2}%;width:{:.2}%\" title=\"{}: {} from {since} s, {lasted} s\"></i>",
+            "<i class=\"{class}\" style=\"left:{:.2}%;width:{:.2}%\" title=\"{} from {since} s, {lasted} s\"></i>",
             percent(since, whole),
             percent(lasted, whole),
-            escaped(&line.order),
-            escaped(&line.step),
+            work(line),
         )
     }
 
@@ -175,6 +187,15 @@ impl ReportView {
     }
 }
 
+/// Order and step; many orders have one step, called as they are.
+fn work(line: &Line) -> String {
+    if line.order == line.step {
+        escaped(&line.order)
+    } else {
+        format!("{}: {}", escaped(&line.order), escaped(&line.step))
+    }
+}
+
 fn axis(whole: i64) -> String {
     let mark = |at: i64| {
         let seconds = whole * at / MARKS;
@@ -203,3 +224,6 @@ pub(super) fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests;
