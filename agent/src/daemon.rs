@@ -34,6 +34,7 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::standing::Standing;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::causes::chain;
 use crate::first_boot::{Progress, here};
@@ -49,8 +50,9 @@ use crate::standing::StandingStore;
 
 pub use start::{Agent, StartError};
 
-/// Between two looks at etcd's data.
-const GUARD_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at etcd's data, which are some files of the node's own. The kubelet looks once a second whether containers
+/// ended (the relist period of its PLEG), and starts etcd again then.
+const GUARD_EVERY: Duration = Duration::from_secs(1);
 
 /// What the duties share.
 pub(super) struct Parts<H> {
@@ -154,6 +156,7 @@ async fn run() -> Result<(), StartError> {
 /// The guard of the kubelet's start, for a data folder that is lost while the node runs.
 async fn guard_etcd() {
     let mut ticks = tokio::time::interval(GUARD_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match crate::guard_etcd::guard(Path::new("/")) {
