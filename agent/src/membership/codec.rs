@@ -16,14 +16,30 @@ pub struct SwimCodec;
 /// What a payload holds, read before foca applies any of it.
 #[derive(Debug)]
 pub struct Survey<'a> {
-    /// Its header. A [`Survey::unheard`] says of itself that it is gossip.
+    /// Its header. One with a [`Survey::aside`] says of itself that it is gossip.
     pub header: Header<MemberId>,
     /// Its member updates.
     pub members: Vec<Member<MemberId>>,
     /// Its broadcasts, each with its length in front.
     pub items: &'a [u8],
-    /// A helper's word, which foca does not know: it heard nothing of that member, whom it pinged for a probe of that number.
-    pub unheard: Option<(MemberId, ProbeNumber)>,
+    /// What it says beside SWIM: foca never sees it.
+    pub aside: Option<Aside>,
+}
+
+/// A message that foca does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// A helper's word: it heard nothing of the member that it pinged for a probe of that number.
+    Unheard {
+        /// Of whom.
+        target: MemberId,
+        /// For which probe.
+        number: ProbeNumber,
+    },
+    /// The hash of all that the sender holds, see [`super::exchange`].
+    States(u64),
+    /// A later version's message. That its sender lives is all that this one reads in it.
+    Later,
 }
 
 impl<'a> Survey<'a> {
@@ -37,35 +53,63 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Behind the tags of foca's messages.
+// Behind the tags of foca's messages.
 const UNHEARD: u8 = 11;
+const STATES: u8 = 12;
 
 /// Tells a prober that nothing was heard of the member that it asked to ping.
 pub fn unheard(header: &Header<MemberId>, target: &MemberId, number: ProbeNumber) -> Vec<u8> {
+    let mut out = aside(header, UNHEARD);
+    out.put_u8(number);
+    target.encode(&mut out);
+    out
+}
+
+/// Tells a member the hash of all that this node holds.
+pub fn states(header: &Header<MemberId>, hash: u64) -> Vec<u8> {
+    let mut out = aside(header, STATES);
+    out.put_u64(hash);
+    out
+}
+
+fn aside(header: &Header<MemberId>, tag: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(96);
     header.src.encode(&mut out);
     out.put_u16(header.src_incarnation);
     header.dst.encode(&mut out);
-    out.put_u8(UNHEARD);
-    out.put_u8(number);
-    target.encode(&mut out);
+    out.put_u8(tag);
     out
+}
+
+/// Reads a message that foca does not know; `None` leaves the reader in front of one that it does.
+fn decode_aside(from: &mut Reader<'_>) -> Result<Option<Aside>, Malformed> {
+    let Some(tag) = from.rest().first().copied().filter(|tag| *tag >= UNHEARD) else {
+        return Ok(None);
+    };
+    from.u8("message")?;
+    Ok(Some(match tag {
+        UNHEARD => {
+            let number = from.u8("probe number")?;
+            let target = MemberId::decode(from)?;
+            Aside::Unheard { target, number }
+        }
+        STATES => Aside::States(from.u64("hash of states")?),
+        _ => Aside::Later,
+    }))
 }
 
 /// Reads header and members of a payload to its end, and checks the framing of the broadcasts behind them.
 pub fn survey(payload: &[u8]) -> Result<Survey<'_>, Malformed> {
     let mut from = Reader::new(payload);
     let ends = decode_ends(&mut from)?;
-    if from.rest().first() == Some(&UNHEARD) {
-        from.u8("message")?;
-        let number = from.u8("probe number")?;
-        let target = MemberId::decode(&mut from)?;
+    let aside = decode_aside(&mut from)?;
+    if aside.is_some() {
         // What is behind is a later version's.
         return Ok(Survey {
             header: ends.with(Message::Gossip),
             members: Vec::new(),
             items: &[],
-            unheard: Some((target, number)),
+            aside,
         });
     }
     let message = decode_message(&mut from)?;
@@ -85,7 +129,7 @@ pub fn survey(payload: &[u8]) -> Result<Survey<'_>, Malformed> {
         header,
         members,
         items,
-        unheard: None,
+        aside: None,
     })
 }
 

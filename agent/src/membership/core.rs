@@ -105,6 +105,7 @@ pub struct Core {
     events: VecDeque<MemberEvent>,
     zone_events: VecDeque<ZoneEvent>,
     streams: VecDeque<StreamProbe>,
+    repairs: VecDeque<Seed>,
     /// Draws helpers.
     rng: SmallRng,
     /// Whose state foca may have changed since the table was last brought up to it.
@@ -121,7 +122,8 @@ pub struct Core {
     started_ms: i64,
 }
 
-/// Above so many members an announcement to a random one tells too small a part of them: the state exchange does.
+/// Above so many members an announcement to a random one tells too small a part of them: the state exchange does. No room is
+/// kept for more events either.
 const SMALL: usize = 64;
 
 impl Core {
@@ -156,6 +158,7 @@ impl Core {
             events: VecDeque::new(),
             zone_events: VecDeque::new(),
             streams: VecDeque::new(),
+            repairs: VecDeque::new(),
             rng: SmallRng::seed_from_u64(settings_seed.wrapping_add(1)),
             touched: Vec::new(),
             digest: HealthDigest::default(),
@@ -172,6 +175,7 @@ impl Core {
         core.probes.heard = now.mono;
         core.timers.set(now.mono, Due::Announce);
         core.timers.set(now.mono, Due::Probe);
+        core.compare_later(now);
         Ok(core)
     }
 
@@ -202,6 +206,7 @@ impl Core {
                 Due::Announce => self.announce(now),
                 Due::Publish => self.publish_held(now),
                 Due::Zones => self.judge_zones(now),
+                Due::Compare => self.compare_states(now),
             }
             self.settle(now);
         }
@@ -245,6 +250,11 @@ impl Core {
         self.streams.pop_front()
     }
 
+    /// The next member whose states differ from this node's: an exchange with it is wanted.
+    pub fn poll_repair(&mut self) -> Option<Seed> {
+        self.repairs.pop_front()
+    }
+
     /// The next change of a zone, or of this node's own contact.
     pub fn poll_zone_event(&mut self) -> Option<ZoneEvent> {
         self.zone_events.pop_front()
@@ -252,7 +262,12 @@ impl Core {
 
     /// The next change of a member.
     pub fn poll_event(&mut self) -> Option<MemberEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() {
+            // A joiner of a large cluster has thousands at once, and never again.
+            self.events.shrink_to(SMALL);
+        }
+        event
     }
 
     /// Takes another key ring, whose first key seals from now on.

@@ -17,7 +17,7 @@ use super::detect::Profile;
 use super::epoch::{self, EpochError};
 use super::identity::MemberId;
 use super::remembered;
-use super::repair::{self, Exchange};
+use super::repair::{self, Exchange, Memory};
 use super::seal::{KeyRing, KeyRingError};
 use super::shell::{self, Outlets, Work};
 use super::streams;
@@ -178,10 +178,12 @@ impl Membership {
         let (events, _) = broadcast::channel(256);
         let (zone_events, _) = broadcast::channel(64);
         let (ask, asked) = mpsc::channel(streams::WAITING);
+        let (differ, differing) = mpsc::channel(repair::WAITING);
         let outlets = Outlets {
             members: events.clone(),
             zones: zone_events.clone(),
             streams: ask,
+            repairs: differ,
         };
         let work = shell::spawn(settings, start.ring, start.bind, outlets)?;
         let membership = Self {
@@ -196,9 +198,12 @@ impl Membership {
         let rounds = repair::run(
             membership.downgrade(),
             exchange,
-            host,
-            paths.membership(),
-            remembered,
+            differing,
+            Memory {
+                host,
+                file: paths.membership(),
+                written: remembered,
+            },
         );
         tokio::spawn(rounds);
         Ok(membership)
@@ -226,6 +231,17 @@ impl Membership {
     /// Members that live, without this node.
     pub async fn living(&self) -> Result<Vec<Seed>, MembershipError> {
         self.with(|core, _| core.living()).await
+    }
+
+    /// A random one of them whose name is known: TLS wants it.
+    pub(super) async fn partner(&self) -> Result<Option<Seed>, MembershipError> {
+        let pick = getrandom::u64().unwrap_or(0);
+        self.with(move |core, _| core.living_at(pick)).await
+    }
+
+    /// Whether nothing is heard of any of them.
+    pub(super) async fn is_alone(&self) -> Result<bool, MembershipError> {
+        self.with(|core, _| core.alone()).await
     }
 
     /// Declared control planes to ask while nobody is heard.

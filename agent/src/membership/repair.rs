@@ -1,9 +1,13 @@
-//! The rounds of state exchange: at once after a start, then every half minute with one random living member.
+//! The rounds of state exchange: at once after a start, then with each member that told of other states by datagram, and every
+//! ten minutes unasked.
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::core::Seed;
 use super::handle::{Membership, WeakMembership};
@@ -44,50 +48,101 @@ pub trait Exchange: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<u8>, ExchangeError>> + Send;
 }
 
-const EVERY: Duration = Duration::from_secs(30);
+/// A look at how things are.
+const LOOK: Duration = Duration::from_secs(30);
 const UNTIL_SYNCED: Duration = Duration::from_secs(1);
-/// The file of remembered members is looked at after so many rounds.
-const REMEMBER_ROUNDS: u32 = 4;
+/// Every so many looks states are exchanged unasked: where UDP is filtered one way, no comparison arrives.
+const UNASKED: u32 = 20;
+/// The file of remembered members is looked at after so many looks.
+const REMEMBER: u32 = 8;
+/// Peers with other states that may wait; each says so again.
+pub(super) const WAITING: usize = 2;
+
+/// What is remembered of the members over a restart, and where.
+pub(super) struct Memory<H> {
+    pub(super) host: Arc<H>,
+    pub(super) file: PathBuf,
+    /// What the file holds.
+    pub(super) written: Vec<Seed>,
+}
 
 /// Runs until the membership stops.
 pub(super) async fn run<H: Host, E: Exchange>(
     weak: WeakMembership,
     exchange: Arc<E>,
-    host: Arc<H>,
-    file: PathBuf,
-    mut written: Vec<Seed>,
+    mut differing: mpsc::Receiver<Seed>,
+    mut memory: Memory<H>,
 ) {
-    let mut round: u32 = 0;
+    let mut look: u32 = 0;
     let mut synced = false;
+    let mut next = Instant::now() + pause(synced);
     loop {
-        tokio::time::sleep(pause(synced)).await;
+        let differs = tokio::select! {
+            peer = differing.recv() => match peer {
+                Some(peer) => Some(peer),
+                None => return,
+            },
+            () = tokio::time::sleep_until(next) => None,
+        };
         let Some(membership) = weak.upgrade() else {
             return;
         };
-        let (Ok(living), Ok(oracles)) = (membership.living().await, membership.oracles().await)
-        else {
+        let done = if let Some(peer) = differs {
+            once(&membership, &*exchange, &peer).await
+        } else {
+            let unasked = !synced || look.is_multiple_of(UNASKED);
+            let done = round(&membership, &*exchange, unasked, &mut synced).await;
+            if look.is_multiple_of(REMEMBER) {
+                memory.keep(&membership).await;
+            }
+            look = look.wrapping_add(1);
+            next = Instant::now() + pause(synced);
+            done
+        };
+        match done {
+            Err(ExchangeError::Stopped) => return,
+            // A member that is alive by UDP and does not answer by TCP: worth a line, not an alarm.
+            Err(error) => tracing::debug!(%error, "state exchange failed"),
+            Ok(()) => {}
+        }
+    }
+}
+
+/// Exchanges states with a random member where it is time, and asks why nobody is heard where nobody is.
+async fn round<E: Exchange>(
+    membership: &Membership,
+    exchange: &E,
+    unasked: bool,
+    synced: &mut bool,
+) -> Result<(), ExchangeError> {
+    let stopped = |_| ExchangeError::Stopped;
+    if let Some(peer) = membership.partner().await.map_err(stopped)? {
+        if unasked || membership.is_alone().await.map_err(stopped)? {
+            once(membership, exchange, &peer).await?;
+            *synced = true;
+        }
+        return Ok(());
+    }
+    let oracles = membership.oracles().await.map_err(stopped)?;
+    match pick(&oracles) {
+        Some(oracle) => ask_why(membership, exchange, oracle).await,
+        None => Ok(()),
+    }
+}
+
+impl<H: Host> Memory<H> {
+    /// Writes the living members where they are others than the file's.
+    async fn keep(&mut self, membership: &Membership) {
+        let Ok(living) = membership.living().await else {
             return;
         };
-        let done = match (pick(&living), pick(&oracles)) {
-            (Some(peer), _) => {
-                let done = once(&membership, &*exchange, peer).await;
-                synced |= done.is_ok();
-                done
-            }
-            (None, Some(oracle)) => ask_why(&membership, &*exchange, oracle).await,
-            (None, None) => Ok(()),
-        };
-        if let Err(error) = done {
-            // A member that is alive by UDP and does not answer by TCP: worth a line, not an alarm.
-            tracing::debug!(%error, "state exchange failed");
+        if living.is_empty() || living == self.written {
+            return;
         }
-        if round.is_multiple_of(REMEMBER_ROUNDS) && !living.is_empty() && living != written {
-            match remembered::write(&*host, &file, &living).await {
-                Ok(()) => written = living,
-                Err(error) => tracing::warn!(%error, "members are not remembered"),
-            }
+        match remembered::write(&*self.host, &self.file, &living).await {
+            Ok(()) => self.written = living,
+            Err(error) => tracing::warn!(%error, "members are not remembered"),
         }
-        round = round.wrapping_add(1);
     }
 }
 
@@ -133,13 +188,12 @@ async fn ask_why<E: Exchange>(
 /// Three to five quarters of the time, so that nodes started together do not stay in step.
 fn pause(synced: bool) -> Duration {
     let part = getrandom::u32().unwrap_or(u32::MAX / 2) % 1000;
-    let whole = if synced { EVERY } else { UNTIL_SYNCED };
+    let whole = if synced { LOOK } else { UNTIL_SYNCED };
     whole * 3 / 4 + whole * part / 2000
 }
 
-/// A random one of those whose name is known: TLS wants it.
-fn pick(living: &[Seed]) -> Option<&Seed> {
-    let named: Vec<&Seed> = living.iter().filter(|seed| seed.is_named()).collect();
+/// Any of them.
+fn pick(oracles: &[Seed]) -> Option<&Seed> {
     let number = usize::try_from(getrandom::u32().unwrap_or(0)).unwrap_or(0);
-    named.get(number.checked_rem(named.len())?).copied()
+    oracles.get(number.checked_rem(oracles.len())?)
 }

@@ -10,7 +10,7 @@ use hactl_proto::member::ZoneCondition;
 use tokio::sync::{broadcast, mpsc};
 
 use super::clock::Now;
-use super::core::{Core, Settings, StreamProbe, ZoneEvent};
+use super::core::{Core, Seed, Settings, StreamProbe, ZoneEvent};
 use super::handle::MembershipError;
 use super::seal::{KeyRing, MAX_DATAGRAM, Rejection};
 use super::table::{Change, MemberEvent};
@@ -23,6 +23,7 @@ pub(super) struct Outlets {
     pub(super) members: broadcast::Sender<MemberEvent>,
     pub(super) zones: broadcast::Sender<ZoneEvent>,
     pub(super) streams: mpsc::Sender<StreamProbe>,
+    pub(super) repairs: mpsc::Sender<Seed>,
 }
 
 /// Datagrams taken in one go: a flood must not keep timers from firing.
@@ -185,6 +186,10 @@ impl Shell {
         while let Some(probe) = self.core.poll_stream() {
             // Where too many wait already, the suspicion goes on without this one.
             let _ = self.outlets.streams.try_send(probe);
+        }
+        while let Some(peer) = self.core.poll_repair() {
+            // Where one waits already, the next comparison asks again.
+            let _ = self.outlets.repairs.try_send(peer);
         }
         while let Some(event) = self.core.poll_zone_event() {
             tell_of_zone(&event);

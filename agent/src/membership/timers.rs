@@ -26,6 +26,8 @@ pub enum Due {
     Zones,
     /// Announce to seeds while alone, and to those of them that are missing.
     Announce,
+    /// Compare states with a random member.
+    Compare,
     /// Broadcast a digest that was held back.
     Publish,
 }

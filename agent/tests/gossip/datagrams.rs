@@ -1,6 +1,10 @@
 //! Bad datagrams against a running cluster, and key rotation.
 
-use hactl_agent::membership::seal::Rejection;
+use foca::{Header, Message};
+use hactl_agent::membership::codec;
+use hactl_agent::membership::core::Seed;
+use hactl_agent::membership::identity::MemberId;
+use hactl_agent::membership::seal::{Epoch, Rejection, Sealer};
 use hactl_agent::membership::table::Change;
 use hactl_proto::member::MemberState;
 
@@ -167,4 +171,44 @@ fn members_over_the_limit_are_refused() {
     assert!(status.known <= 9, "{status:?}");
     assert!(status.counters.rejected.crowded > 0);
     assert_eq!(world.state(0, 0), Some(MemberState::Alive));
+}
+
+#[test]
+fn a_later_versions_message_is_a_sign_of_life_and_no_more() {
+    let mut world = World::settled(3, 14);
+    let id = |seed: &Seed, boot| MemberId {
+        boot,
+        ..MemberId::seed(&seed.node, &seed.zone, seed.role, seed.address)
+    };
+    let boot = world.nodes[1].boot;
+    let (src, dst) = (
+        id(&world.nodes[1].seed, boot),
+        id(&world.nodes[0].seed, boot),
+    );
+    let header = Header {
+        src,
+        src_incarnation: 0,
+        dst,
+        message: Message::Gossip,
+    };
+    let mut payload = codec::states(&header, 7);
+    let tag = payload.len() - 9;
+    assert_eq!(payload[tag], 12);
+    payload[tag] = 200;
+    // A higher salt: the epoch of a start that the node has not seen yet, so that the counter is new too.
+    let epoch = Epoch {
+        boot,
+        salt: u32::MAX,
+    };
+    let mut sealer = Sealer::new(&ring(&[(1, KEY)]), src.node, epoch).unwrap();
+    let now = world.time(0);
+    let datagram = sealer.seal(&payload, now).unwrap();
+    let before = world.core(0).members();
+    assert_eq!(world.core(0).receive(&datagram, now), Ok(()));
+    assert_eq!(world.core(0).members(), before);
+    assert_eq!(world.core(0).poll_repair(), None);
+    let cut = sealer
+        .seal(&codec::states(&header, 7)[..tag + 5], now)
+        .unwrap();
+    assert_eq!(world.core(0).receive(&cut, now), Err(Rejection::Malformed));
 }

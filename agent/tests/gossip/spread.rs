@@ -135,6 +135,9 @@ fn two_nodes_in_agreement_exchange_hashes_only() {
         answer.len()
     );
     assert_eq!(world.core(0).take_answer(&answer, now), Ok(None));
+    let before = world.repaired;
+    world.run(seconds(300));
+    assert_eq!(world.repaired, before, "not even that: a hash by datagram");
 }
 
 #[test]

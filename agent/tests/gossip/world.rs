@@ -20,6 +20,7 @@ pub(crate) const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718
 pub(crate) const NEXT_KEY: &str =
     "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A look whether one is wanted: until the first, and while alone. Those that a comparison asks for come by themselves.
 const EXCHANGE_EVERY: Duration = Duration::from_secs(30);
 
 pub(crate) const fn seconds(count: u64) -> Duration {
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<(Duration, usize, MemberEvent)>,
     pub(crate) sent_bytes: Vec<u64>,
     pub(crate) exchanges: bool,
+    /// Exchanges that a comparison asked for.
+    pub(crate) repaired: usize,
     pub(crate) member_limit: usize,
     rng: SmallRng,
     queue: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
@@ -116,6 +119,7 @@ impl World {
             groups: HashMap::new(),
             events: Vec::new(),
             exchanges: true,
+            repaired: 0,
             member_limit: 200,
             rng: SmallRng::seed_from_u64(seed),
             queue: BinaryHeap::new(),
@@ -248,7 +252,9 @@ impl World {
             }
             Happening::Exchange(index, boot) => {
                 if self.nodes[index].boot == boot && self.nodes[index].core.is_some() {
-                    if self.exchanges {
+                    let core = self.core(index);
+                    let wanted = !core.is_synced() || core.alone() || core.living().is_empty();
+                    if self.exchanges && wanted {
                         self.exchange(index);
                     }
                     let jitter = Duration::from_millis(self.rng.random_range(0..4000));
@@ -285,6 +291,7 @@ impl World {
         };
         let sends: Vec<_> = std::iter::from_fn(|| core.poll_datagram()).collect();
         let events: Vec<_> = std::iter::from_fn(|| core.poll_event()).collect();
+        let repairs: Vec<_> = std::iter::from_fn(|| core.poll_repair()).collect();
         let deadline = core.next_deadline();
         self.events
             .extend(events.into_iter().map(|event| (self.now, index, event)));
@@ -294,6 +301,13 @@ impl World {
         }
         if let Some(at) = deadline {
             self.wake(index, at.max(self.now));
+        }
+        let wanted = if self.exchanges { repairs } else { Vec::new() };
+        for peer in wanted {
+            if let Some(peer) = self.by_address.get(&peer.address).copied() {
+                self.repaired += 1;
+                self.exchange_with(index, peer, false);
+            }
         }
     }
 
@@ -337,6 +351,10 @@ impl World {
         let Some(peer) = self.by_address.get(&peer.address).copied() else {
             return;
         };
+        self.exchange_with(index, peer, alone);
+    }
+
+    fn exchange_with(&mut self, index: usize, peer: usize, alone: bool) {
         let reached = |node: &Node| node.stalled_until <= self.now && node.core.is_some();
         let both = reached(&self.nodes[peer]) && reached(&self.nodes[index]);
         if !self.connected(index, peer) || !both {

@@ -13,6 +13,7 @@ use hactl_proto::name::{ClusterId, NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
 use rand::RngExt as _;
 
+use crate::alone::Tape;
 use crate::plain::Plain;
 use crate::world::{World, address};
 
@@ -83,15 +84,26 @@ pub fn agents(count: usize, loss: f64, seed: u64) -> anyhow::Result<World<Core>>
     let mut world = World::new(loss, seed);
     let now = world.time();
     let mut cores = Vec::with_capacity(count);
-    for index in 0..count {
-        cores.push(core(index, world.rng.random(), now)?);
+    let seeds: Vec<u64> = (0..count).map(|_| world.rng.random()).collect();
+    for (index, seed) in seeds.iter().enumerate() {
+        cores.push(core(index, *seed, now)?);
     }
-    let everyone = everyone(&mut cores, now)?;
+    let mut everyone = Portion::default();
+    for core in &mut cores {
+        add(&mut everyone, core, now)?;
+    }
+    let everyone = Exchange::Tell(everyone).encode();
     for (index, mut core) in cores.into_iter().enumerate() {
         core.answer(&everyone, now)?;
         while core.poll_event().is_some() {}
         world.add(NodeId::of(&seed_of(index)?.node), core, zone_of(index));
     }
+    world.tape = seeds.first().map(|seed| Tape {
+        seed: *seed,
+        everyone,
+        made: now,
+        inputs: Vec::new(),
+    });
     world.go(Duration::from_secs(1));
     Ok(world)
 }
@@ -107,17 +119,29 @@ pub fn join(world: &mut World<Core>) -> anyhow::Result<usize> {
     Ok(index)
 }
 
-/// What a node would tell who knew all.
-fn everyone(cores: &mut [Core], now: Now) -> anyhow::Result<Vec<u8>> {
-    let all = Exchange::Compare([1; PARTS]).encode();
-    let mut whole = Portion::default();
-    for core in cores {
-        if let Exchange::Tell(own) = Exchange::decode(&core.answer(&all, now)?)? {
-            whole.members.extend(own.members);
-            whole.records.extend(own.records);
-        }
+/// What the first of `count` nodes is told of the others; nothing happens to it after that.
+pub fn told(count: usize) -> anyhow::Result<Tape> {
+    let made = World::<Core>::new(0.0, 1).time();
+    let mut everyone = Portion::default();
+    for index in 0..count {
+        add(&mut everyone, &mut core(index, 1, made)?, made)?;
     }
-    Ok(Exchange::Tell(whole).encode())
+    Ok(Tape {
+        seed: 1,
+        everyone: Exchange::Tell(everyone).encode(),
+        made,
+        inputs: Vec::new(),
+    })
+}
+
+/// Adds what a node that knows nobody tells of itself.
+fn add(everyone: &mut Portion, core: &mut Core, now: Now) -> anyhow::Result<()> {
+    let all = Exchange::Compare([1; PARTS]).encode();
+    if let Exchange::Tell(own) = Exchange::decode(&core.answer(&all, now)?)? {
+        everyone.members.extend(own.members);
+        everyone.records.extend(own.records);
+    }
+    Ok(())
 }
 
 /// `count` members of foca as it comes.

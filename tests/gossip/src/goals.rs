@@ -11,6 +11,7 @@ use hactl_agent::membership::identity::NodeId;
 use hactl_proto::member::Reach;
 use hactl_proto::name::ZoneName;
 
+use crate::alone::alone;
 use crate::cluster;
 use crate::scenario::{idle, lose, lose_zone};
 use crate::spread;
@@ -33,6 +34,15 @@ fn equal_seeds_give_equal_runs_and_others_do_not() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).2, run(2).2);
+}
+
+#[test]
+fn a_node_alone_does_what_it_did_in_the_cluster() {
+    let mut world = cluster::agents(30, 0.05, 2).unwrap();
+    world.run(millis(20_000));
+    let tape = world.tape.take().unwrap();
+    let played = alone(&tape, millis(10_000)).unwrap();
+    assert_eq!(played.sent, world.slots[0].sent);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every member is the core that the agent runs, sealing included; the network and the clocks are made up, from one seed. Each
 //! run has a process of its own, so that its memory is its own.
 
+use std::alloc::System;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -10,10 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use serde::de::DeserializeOwned;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
+use hactl_gossip::alone::{Tape, alone};
 use hactl_gossip::bound::{Bound, bounds};
 use hactl_gossip::node::Node;
-use hactl_gossip::row::{Agent, Rare, Row, Subject};
+use hactl_gossip::row::{Agent, Costs, Rare, Row, Subject};
 use hactl_gossip::stalls::Stalls;
 use hactl_gossip::world::{Condition, World};
 use hactl_gossip::{cluster, measure, picture, scenario, spread, stalls, table};
@@ -68,6 +71,13 @@ struct Arguments {
     #[arg(long, hide = true)]
     one: Option<String>,
 }
+
+/// Counts what is allocated, for what a node alone holds.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Until a cluster has settled.
+const WARM: Duration = Duration::from_secs(10);
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::parse();
@@ -212,10 +222,16 @@ fn one_run(one: &str, arguments: &Arguments) -> anyhow::Result<()> {
             let members = last.parse()?;
             let before = measure::resident();
             let mut world = cluster::agents(members, loss, seed)?;
-            let (row, idle) = measure(&mut world, of, before, arguments);
+            let (row, idle, tape) = measure(&mut world, of, before, arguments);
             drop(world);
+            let alone = tape.map(|tape| alone(&tape, WARM)).transpose()?;
+            let alone = alone.map(Costs::from);
             let agent = Some(only_agent(members, loss, idle, arguments)?);
-            serde_json::to_string(&Row { agent, ..row })?
+            serde_json::to_string(&Row {
+                alone,
+                agent,
+                ..row
+            })?
         }
         _ => {
             let before = measure::resident();
@@ -233,23 +249,24 @@ fn measure<N: Node>(
     of: &str,
     before: u64,
     arguments: &Arguments,
-) -> (Row, f64) {
+) -> (Row, f64, Option<Tape>) {
     let members = world.slots.len();
     let subject = Subject {
         of: of.to_owned(),
         members,
         loss: world.network.loss,
     };
-    world.run(Duration::from_secs(10));
+    world.run(WARM);
     let memory = measure::resident().saturating_sub(before) / (members as u64).max(1);
     let idle = scenario::idle(world, Duration::from_secs(arguments.idle));
+    let tape = world.tape.take();
     let count = arguments.losses.min(members / 3).max(1);
     let losses = scenario::lose(world, count, Duration::from_secs(30));
     let rare = !arguments.brief;
     let disturbed = rare.then(|| starve(world, Duration::from_secs(arguments.idle)));
     let zone = rare.then(|| scenario::lose_zone(world, 1, Duration::from_mins(2)));
     let row = Row::new(subject, &idle, &losses, disturbed, zone, memory);
-    (row, idle.datagram_bytes)
+    (row, idle.datagram_bytes, tape)
 }
 
 /// One node in a hundred gets no cpu for ten seconds again and again.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alone::Alone;
 use crate::scenario::{Idle, Losses, ZoneLoss};
 use crate::spread::{Both, Cut, Spread};
 
@@ -48,8 +49,21 @@ pub struct Row {
     pub memory: u64,
     /// Microseconds of processor time a second a member, the simulator's included.
     pub cpu: f64,
+    /// A node alone, see [`crate::alone`].
+    pub alone: Option<Costs>,
     /// What only the agent's core does.
     pub agent: Option<Agent>,
+}
+
+/// What a node alone costs.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Costs {
+    /// Bytes that it holds for the membership itself: members, replay windows, probes.
+    pub membership: u64,
+    /// Bytes that it holds for names and digests.
+    pub records: u64,
+    /// Microseconds of processor time a second.
+    pub cpu: f64,
 }
 
 /// Joins, digests and zone events.
@@ -108,7 +122,18 @@ impl Row {
             zone: zone.map(|zone| [zone.most, zone.nearly_all, zone.all].map(time)),
             memory,
             cpu: idle.cpu.as_secs_f64() * 1e6,
+            alone: None,
             agent: None,
+        }
+    }
+}
+
+impl From<Alone> for Costs {
+    fn from(alone: Alone) -> Self {
+        Self {
+            membership: alone.memory.saturating_sub(alone.records),
+            records: alone.records,
+            cpu: alone.cpu.as_secs_f64() * 1e6,
         }
     }
 }

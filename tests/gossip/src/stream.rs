@@ -1,17 +1,19 @@
 //! The exchange of states over streams, as the shell does it over gRPC.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hactl_agent::membership::core::Core;
 use hactl_agent::membership::identity::MemberId;
 use rand::RngExt as _;
 
+use crate::alone::Input;
 use crate::happening::Happening;
 use crate::node::Node;
 use crate::world::{HANDSHAKE, World, index_of};
 
-// As in the agent's rounds (`membership::repair`).
-const EVERY_MS: u64 = 30_000;
+// As in the agent's rounds (`membership::repair`): until it has synced, and unasked.
+const EVERY_MS: u64 = 600_000;
 const UNTIL_SYNCED_MS: u64 = 1000;
 
 impl<N: Node> World<N> {
@@ -36,6 +38,7 @@ impl<N: Node> World<N> {
                 if let Some(core) = self.slots[index].node.core() {
                     let _ = core.answer(&message, now);
                 }
+                self.record(index, Input::Question(message));
                 self.work(index);
             }
             _ => {}
@@ -44,7 +47,7 @@ impl<N: Node> World<N> {
 
     /// Asks a random living member for what differs.
     pub fn start_exchange(&mut self, index: usize) {
-        if !self.exchanges || !self.answers(index) {
+        if !self.answers(index) {
             return;
         }
         let pick = self.rng.random();
@@ -52,11 +55,23 @@ impl<N: Node> World<N> {
             return;
         };
         // A random one of those whom it believes alive and whose name it knows, as in the agent.
-        let Some(peer) = core.living_at(pick) else {
-            return;
-        };
-        let question = core.compare();
-        if let Some(peer) = index_of(peer) {
+        if let Some(peer) = core.living_at(pick) {
+            self.exchange_with(index, peer.address);
+        }
+    }
+
+    /// Members with other states, as the node's core asks for them.
+    pub fn drain_repairs(&mut self, index: usize) {
+        while let Some(peer) = self.slots[index].node.core().and_then(Core::poll_repair) {
+            if self.answers(index) {
+                self.exchange_with(index, peer.address);
+            }
+        }
+    }
+
+    fn exchange_with(&mut self, index: usize, peer: SocketAddr) {
+        let question = self.slots[index].node.core().map(|core| core.compare());
+        if let (Some(question), Some(peer)) = (question, index_of(peer)) {
             self.ask(index, peer, question.into_boxed_slice());
         }
     }
@@ -81,6 +96,7 @@ impl<N: Node> World<N> {
         let Ok(answer) = core.answer(message, now) else {
             return;
         };
+        self.record(index, Input::Question(message.into()));
         self.work(index);
         self.slots[index].streamed += HANDSHAKE + answer.len() as u64;
         let (near, far) = (self.slots[index].zone, self.slots[from].zone);
@@ -104,6 +120,7 @@ impl<N: Node> World<N> {
             return;
         };
         let rest = core.take_answer(message, now).ok().flatten();
+        self.record(index, Input::Answer(message.into()));
         self.work(index);
         let Some(rest) = rest else { return };
         self.slots[index].streamed += rest.len() as u64;

@@ -22,7 +22,7 @@ fn two(times: [Time; 2]) -> String {
 pub fn detection(rows: &[Row]) -> String {
     let mut out = String::from(
         "| members | loss | | lost | first suspicion | first down | 99 % informed | all informed | zone lost: 90 / 99 / 100 % of pairs \
-         | false suspicions, downs an hour | the same, 1 % starved | bytes/s: datagrams, streams | memory | cpu |\n\
+         | false suspicions, downs an hour | the same, 1 % starved | bytes/s: datagrams, streams | in the simulator: memory, cpu | alone: members, names and digests, cpu |\n\
          |--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for row in rows {
@@ -32,9 +32,13 @@ pub fn detection(rows: &[Row]) -> String {
         let starved = row.starved.map_or_else(missing, |alarms| {
             format!("{:.0}, {:.0}", alarms[0], alarms[1])
         });
+        let alone = row.alone.map_or_else(missing, |costs| {
+            let (members, records) = (costs.membership / 1000, costs.records / 1000);
+            format!("{members} kB, {records} kB, {:.0} µs/s", costs.cpu)
+        });
         let _ = writeln!(
             out,
-            "| {} | {} % | {} | {} | {} | {} | {} | {} | {} | {:.0}, {:.0} | {starved} | {:.0}, {:.0} | {} kB | {:.0} µs/s |",
+            "| {} | {} % | {} | {} | {} | {} | {} | {} | {} | {:.0}, {:.0} | {starved} | {:.0}, {:.0} | {} kB, {:.0} µs/s | {alone} |",
             row.subject.members,
             row.subject.loss * 100.0,
             row.subject.of,

@@ -10,6 +10,7 @@ use hactl_agent::membership::identity::NodeId;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::alone::{Input, Tape};
 use crate::happening::{Entry, Happening};
 use crate::network::Network;
 use crate::node::Node;
@@ -66,8 +67,8 @@ pub struct World<N> {
     pub rng: SmallRng,
     /// Which node a number means.
     pub index: HashMap<NodeId, u32>,
-    /// Part of the nodes' exchanges that take place.
-    pub exchanges: bool,
+    /// What the first node takes in, until the tape is taken.
+    pub tape: Option<Tape>,
     queue: BinaryHeap<Entry>,
     number: u64,
 }
@@ -101,7 +102,7 @@ impl<N: Node> World<N> {
             watch: Watch::default(),
             rng,
             index: HashMap::new(),
-            exchanges: true,
+            tape: None,
             queue: BinaryHeap::new(),
             number: 0,
         }
@@ -141,7 +142,7 @@ impl<N: Node> World<N> {
     /// Sets the nodes going, one after the other within `spread`.
     pub fn go(&mut self, spread: Duration) {
         for index in 0..self.slots.len() {
-            self.go_one(index, spread, Duration::from_secs(30));
+            self.go_one(index, spread, Duration::from_mins(10));
         }
     }
 
@@ -191,6 +192,7 @@ impl<N: Node> World<N> {
                     Condition::Running => {
                         let now = self.time();
                         self.slots[index].node.receive(&datagram, now);
+                        self.record(index, Input::Datagram(datagram));
                         self.work(index);
                     }
                     Condition::Starved | Condition::Blocked => slot.inbox.push(datagram),
@@ -200,11 +202,20 @@ impl<N: Node> World<N> {
             Happening::Wake => {
                 if self.slots[index].wake_at == self.now {
                     self.slots[index].wake_at = Duration::MAX;
+                    self.record(index, Input::Timer);
                     self.work(index);
                 }
             }
             Happening::Resume => self.resume(index),
             other => self.stream(index, other),
+        }
+    }
+
+    /// Keeps what the first node takes in.
+    pub fn record(&mut self, index: usize, input: Input) {
+        let now = self.time();
+        if let Some(tape) = self.tape.as_mut().filter(|_| index == 0) {
+            tape.inputs.push((now, input));
         }
     }
 
@@ -245,6 +256,7 @@ impl<N: Node> World<N> {
             self.send(index, to, datagram.into_boxed_slice());
         }
         self.drain_streams(index);
+        self.drain_repairs(index);
         if let Some(at) = self.slots[index].node.next_deadline() {
             self.wake(index, at.max(self.now));
         }

@@ -10,7 +10,7 @@ use rand::RngExt as _;
 use super::Core;
 use super::effects::Note;
 use crate::membership::clock::Now;
-use crate::membership::codec::{self, Survey};
+use crate::membership::codec::{self, Aside, Survey};
 use crate::membership::detect::awareness::Awareness;
 use crate::membership::detect::flight::{Flight, HELPERS, Relay, STEPS};
 use crate::membership::detect::paths::{Paths, Way};
@@ -140,7 +140,7 @@ impl Core {
         codec::payload(&self.header(dst, message), members, &[])
     }
 
-    fn header(&self, dst: MemberId, message: Message<MemberId>) -> Header<MemberId> {
+    pub(super) fn header(&self, dst: MemberId, message: Message<MemberId>) -> Header<MemberId> {
         Header {
             src: *self.swim.identity(),
             src_incarnation: self.effects.incarnation,
@@ -271,9 +271,12 @@ impl Core {
         if self.probes.paths.heard(src.zone, now.mono) {
             self.look_at_zones(now);
         }
-        if let Some((target, number)) = survey.unheard {
-            self.unheard(src.node, target.node, number);
-            return;
+        match survey.aside {
+            Some(Aside::Unheard { target, number }) => {
+                self.unheard(src.node, target.node, number);
+            }
+            Some(Aside::States(theirs)) => self.compared(src, theirs),
+            Some(Aside::Later) | None => {}
         }
         match survey.header.message {
             Message::Ack(number) => {

@@ -85,7 +85,7 @@ impl Core {
                 _ => {}
             }
         }
-        if survey.unheard.is_some() {
+        if survey.aside.is_some() {
             return Ok(());
         }
         let items = if fresh { survey.items } else { &[] };

@@ -1,17 +1,66 @@
 //! The state exchange: what this node has by parts, what it takes from a peer, and what the peer lacks.
+//!
+//! Whether there is anything to exchange is told by datagram: a hash of all that a node holds, to one random member now and then.
+//! Who holds something else asks for an exchange.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
-use foca::{Member, State};
+use foca::{Member, Message, State};
+use rand::RngExt as _;
 
 use super::Core;
 use crate::membership::clock::Now;
+use crate::membership::codec;
 use crate::membership::exchange::{Exchange, PARTS, Portion, canonical, member_hash};
 use crate::membership::identity::MemberId;
 use crate::membership::record::{Record, Stamp, Subject};
+use crate::membership::timers::Due;
 use crate::membership::wire::Malformed;
 
+/// A node tells its hash to one other in this time, give or take a quarter, so that nodes started together do not stay in step.
+const COMPARE_MS: u64 = 30_000;
+/// Exchanges that may wait: each costs a handshake, and one that is left out comes up again.
+const REPAIRS: usize = 4;
+
 impl Core {
+    pub(super) fn compare_later(&mut self, now: Now) {
+        let pause = COMPARE_MS * 3 / 4 + self.rng.random_range(0..COMPARE_MS / 2);
+        let at = now.mono + Duration::from_millis(pause);
+        self.timers.set(at, Due::Compare);
+    }
+
+    /// Tells a random living member the hash of what this node holds.
+    pub(super) fn compare_states(&mut self, now: Now) {
+        let pick = self.rng.random();
+        if let Some(peer) = self.living_row(pick).map(|row| row.id) {
+            let header = self.header(peer, Message::Gossip);
+            let told = codec::states(&header, self.hash());
+            self.send(peer.address(), &told, now);
+        }
+        self.compare_later(now);
+    }
+
+    /// A member told its hash: where it holds something else, this node asks it for an exchange.
+    pub(super) fn compared(&mut self, peer: MemberId, theirs: u64) {
+        let member = self.table.row(peer.node).is_some_and(|row| row.id == peer);
+        if !member || self.hash() == theirs || self.repairs.len() >= REPAIRS {
+            return;
+        }
+        let seed = self.seed(&peer);
+        if seed.is_named() {
+            self.repairs.push_back(seed);
+        }
+    }
+
+    /// One number for all parts.
+    fn hash(&self) -> u64 {
+        let parts = self.hashes();
+        parts
+            .iter()
+            .fold(0, |sum: u64, part| sum.rotate_left(5) ^ part)
+    }
+
     /// The question that starts an exchange.
     pub fn compare(&self) -> Vec<u8> {
         Exchange::Compare(self.hashes()).encode()

@@ -1,7 +1,5 @@
 //! What this node believes, in the contract's words.
 
-use std::net::SocketAddr;
-
 use hactl_proto::Timestamp;
 use hactl_proto::health::HealthDigest;
 use hactl_proto::member::{MemberState, MemberView};
@@ -104,7 +102,7 @@ impl Core {
             .collect()
     }
 
-    /// Members that live now, this node left out: who to exchange states with, and whom to remember over a restart.
+    /// Members that live now, this node left out: whom to remember over a restart.
     pub fn living(&self) -> Vec<Seed> {
         let rows = self.table.rows();
         let mut living: Vec<Seed> = rows
@@ -115,15 +113,17 @@ impl Core {
         living
     }
 
-    /// Any living member whose name is known, by a random number.
-    pub fn living_at(&self, pick: u64) -> Option<SocketAddr> {
+    /// Any living member whose name is known, by a random number: who to exchange states with.
+    pub fn living_at(&self, pick: u64) -> Option<Seed> {
+        self.living_row(pick).map(|row| self.seed(&row.id))
+    }
+
+    pub(super) fn living_row(&self, pick: u64) -> Option<&Row> {
         let count = u64::try_from(self.table.len()).ok()?;
         let from = usize::try_from(pick.checked_rem(count)?).ok()?;
         let places = (from..self.table.len()).chain(0..from);
         let mut rows = places.filter_map(|place| self.table.at(place));
-        let row =
-            rows.find(|row| row.state == MemberState::Alive && self.knows_name(row.id.node))?;
-        Some(row.id.address())
+        rows.find(|row| row.state == MemberState::Alive && self.knows_name(row.id.node))
     }
 
     /// Whether the member is known and not down.
