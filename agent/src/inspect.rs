@@ -14,9 +14,11 @@ pub mod machine;
 pub mod rollout;
 
 use hactl_node_plan::facts::Facts;
+use hactl_node_plan::facts::endpoint::EndpointFacts;
 use hactl_node_plan::facts::rollout::RolloutFacts;
 use hactl_node_plan::plan::NodeContext;
 use hactl_node_plan::prerequisite::Requirements;
+use hactl_proto::rollout::RolloutOrder;
 
 use crate::host::Host;
 use crate::paths::Paths;
@@ -35,5 +37,23 @@ pub async fn inspect<H: Host>(
         kubernetes: kubernetes::inspect(host, node, paths).await,
         endpoint: endpoint::inspect(host, node).await,
         rollout: RolloutFacts::default(),
+    }
+}
+
+/// Reads what the plan of a rollout's order is computed from, and leaves the rest unknown: a node's turn has five orders, each
+/// looks before and after, and a process for every question would add up to a tenth of the turn.
+pub async fn inspect_for_rollout<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    machine: &MachineInspector,
+    order: &RolloutOrder,
+) -> Facts {
+    Facts {
+        at: host.now(),
+        machine: machine.inspect(host, &Requirements::of(node)).await,
+        kubernetes: kubernetes::serving(host, node).await,
+        endpoint: EndpointFacts::default(),
+        rollout: rollout::inspect(host, node, paths, order).await,
     }
 }

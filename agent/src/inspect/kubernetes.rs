@@ -31,12 +31,43 @@ use crate::guard_etcd::{MARKER, drop_in};
 use crate::host::{Host, Question};
 use crate::paths::Paths;
 
-/// Reads them.
+/// Reads them all.
 pub(super) async fn inspect<H: Host>(
     host: &H,
     node: &NodeContext,
     paths: &Paths,
 ) -> KubernetesFacts {
+    let serving = serving(host, node).await;
+    let control_plane = node.role == NodeRole::ControlPlane;
+    let files = serving.files.known();
+    let admin = files.is_some_and(|files| files.kubeconfigs.contains("admin.conf"));
+    let bootstrapped = files.is_some_and(KubernetesFiles::bootstrapped);
+    let serves = control_plane && admin && serving.api_server.serves();
+    let node_object = if serves {
+        node_object(host, &Kubectl::admin(node.address), node).await
+    } else if bootstrapped && !control_plane {
+        node_object(host, &Kubectl::kubelet(), node).await
+    } else {
+        Known::Unknown("there is no API server to ask here".to_owned())
+    };
+    let cluster = if serves {
+        cluster_objects(host, node).await
+    } else {
+        Known::Unknown("there is no API server to ask here".to_owned())
+    };
+    KubernetesFacts {
+        kubeadm: kubeadm_version(host).await,
+        node: node_object,
+        cluster,
+        marker: marker(host, paths).await,
+        guarded: guarded(host).await,
+        ca_fingerprint: ca_fingerprint(host).await,
+        ..serving
+    }
+}
+
+/// Reads what is here and what serves, and asks the cluster nothing.
+pub(super) async fn serving<H: Host>(host: &H, node: &NodeContext) -> KubernetesFacts {
     let files = files(host, node).await;
     let api_server = api_server(host, node.address).await;
     let etcd = match files.known() {
@@ -49,35 +80,13 @@ pub(super) async fn inspect<H: Host>(
         .and_then(Option::as_ref)
         .and_then(|view| view.list.at(node.address))
         .cloned();
-    let control_plane = node.role == NodeRole::ControlPlane;
-    let admin = files
-        .known()
-        .is_some_and(|files| files.kubeconfigs.contains("admin.conf"));
-    let bootstrapped = files.known().is_some_and(KubernetesFiles::bootstrapped);
-    let object = if control_plane && admin && api_server.serves() {
-        node_object(host, &Kubectl::admin(node.address), node).await
-    } else if bootstrapped && !control_plane {
-        node_object(host, &Kubectl::kubelet(), node).await
-    } else {
-        Known::Unknown("there is no API server to ask here".to_owned())
-    };
-    let cluster = if control_plane && admin && api_server.serves() {
-        cluster_objects(host, node).await
-    } else {
-        Known::Unknown("there is no API server to ask here".to_owned())
-    };
     KubernetesFacts {
-        kubeadm: kubeadm_version(host).await,
         running: running_unit(host).await,
         files,
         api_server,
         etcd,
         member,
-        node: object,
-        cluster,
-        marker: marker(host, paths).await,
-        guarded: guarded(host).await,
-        ca_fingerprint: ca_fingerprint(host).await,
+        ..KubernetesFacts::default()
     }
 }
 

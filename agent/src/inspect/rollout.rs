@@ -107,13 +107,19 @@ async fn brought<H: Host>(
 }
 
 async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts) {
-    facts.manifests = known(manifests(host).await);
-    facts.running = known(running(host).await);
-    facts.node = own_node(host, node).await;
-    facts.kubelet_changes = known(kubelet_changes(host, node).await);
+    let (manifests, running, object, changes) = tokio::join!(
+        manifests(host),
+        running(host),
+        own_node(host, node),
+        kubelet_changes(host, node)
+    );
+    facts.manifests = known(manifests);
+    facts.running = known(running);
+    facts.node = object;
+    facts.kubelet_changes = known(changes);
     if node.role == NodeRole::ControlPlane {
-        facts.cluster_version = cluster_version(host, node).await;
-        facts.leader = leader(host).await;
+        (facts.cluster_version, facts.leader) =
+            tokio::join!(cluster_version(host, node), leader(host));
     }
 }
 

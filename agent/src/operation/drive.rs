@@ -15,7 +15,7 @@ use super::Operations;
 use crate::causes::chain;
 use crate::execute::{ExecuteContext, Progress, StepError, clear, execute};
 use crate::host::Host;
-use crate::inspect::{inspect, rollout};
+use crate::inspect::{inspect, inspect_for_rollout};
 use crate::journal::{Entry, JournalError};
 
 /// So often the plan is computed: once to begin with, then until it is empty. A plan that is not empty by then does not
@@ -127,11 +127,11 @@ impl<H: Host> Operations<H> {
     /// All that a plan is computed from, now.
     async fn facts(&self, instruction: &Instruction, node: &NodeContext) -> Facts {
         let (host, paths) = (&*self.inner.host, &*self.inner.paths);
-        let mut facts = inspect(host, node, paths, &self.inner.machine).await;
-        if let Order::Rollout(order) = &instruction.order {
-            facts.rollout = rollout::inspect(host, node, paths, order).await;
+        let machine = &self.inner.machine;
+        match &instruction.order {
+            Order::Rollout(order) => inspect_for_rollout(host, node, paths, machine, order).await,
+            _ => inspect(host, node, paths, machine).await,
         }
-        facts
     }
 
     async fn carry_out(&self, instruction: Arc<Instruction>) -> Outcome {
