@@ -4,7 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -26,6 +27,9 @@ const OPERATOR: &str = "operator";
 pub(crate) const STATE: &str = "state";
 /// The agent's package, below that.
 const PACKAGE: &str = "hactl-agent.deb";
+/// What dpkg says where another one is at work, as the agent's may be.
+const LOCKED: &str = "was locked by another process";
+const LOCKED_LIMIT: Duration = Duration::from_mins(1);
 
 /// Makes the bundles: what every node of a lab that isn't bare needs.
 pub(crate) fn prepare(lab: &Lab, options: &Up) -> Result<()> {
@@ -89,9 +93,19 @@ pub(crate) fn install_over(lab: &Lab, node: &Node, package: &Path) -> Result<()>
         .join(PACKAGE);
     fs::copy(package, there)?;
     let argv = ["dpkg", "--install", &format!("/root/{PACKAGE}")];
-    let run = machine::inside(lab.place(), &node.name, &argv)?.run();
-    run.map(|_| ())
-        .with_context(|| format!("failed to install {} on {}", package.display(), node.name))
+    let end = Instant::now() + LOCKED_LIMIT;
+    loop {
+        match machine::inside(lab.place(), &node.name, &argv)?.run() {
+            Err(error) if error.to_string().contains(LOCKED) && Instant::now() < end => {
+                thread::sleep(Duration::from_secs(1));
+            }
+            ran => {
+                return ran.map(drop).with_context(|| {
+                    format!("failed to install {} on {}", package.display(), node.name)
+                });
+            }
+        }
+    }
 }
 
 /// The one file that is called after the node.

@@ -22,6 +22,8 @@ use crate::writer::Writer;
 /// A plan asks every node.
 pub(crate) const PLAN_LIMIT: Duration = Duration::from_mins(3);
 const READY_LIMIT: Duration = Duration::from_mins(5);
+/// `kubeadm upgrade node` takes seven seconds and more.
+const UNDER_WAY: Duration = Duration::from_secs(3);
 /// What a refused verb ends with.
 pub(crate) const REFUSED: Option<i32> = Some(3);
 
@@ -131,7 +133,7 @@ pub(crate) fn whole(lab: &Lab, to: Version, next: &Next) -> Result<()> {
     rollout.kill()?;
     let mut rollout = Rollout::start(lab, &["resume"])?;
     rollout.wait_for("cp2 upgrade: kubeadm-upgrade")?;
-    thread::sleep(Duration::from_secs(10));
+    thread::sleep(UNDER_WAY);
     say("killing cp2's agent in the middle of kubeadm upgrade");
     let kill = [
         "systemctl",
@@ -146,7 +148,7 @@ pub(crate) fn whole(lab: &Lab, to: Version, next: &Next) -> Result<()> {
     rollout.kill()?;
     let mut rollout = Rollout::start(lab, &["resume"])?;
     rollout.wait_for("cp3 upgrade: kubeadm-upgrade")?;
-    thread::sleep(Duration::from_secs(10));
+    thread::sleep(UNDER_WAY);
     next.install_by_hand(lab, "cp3")?;
     rollout.end()?;
     let took = start.elapsed().as_secs();
