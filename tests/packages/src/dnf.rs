@@ -4,6 +4,7 @@
 //! The commands are the agent's own (`hactl_node_plan::rollout`), and so is what reads their answers.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -102,11 +103,21 @@ impl Node {
             .arg(&root)
             .args(["sh", "/scripts/root.sh"]))?;
         // It holds the network for as long as its input is open, which is as long as this program lives.
-        let network = Command::new("unshare")
-            .args(["--net", "sh", "-c", "ip link set lo up && exec cat"])
+        let mut network = Command::new("unshare")
+            .args([
+                "--net",
+                "sh",
+                "-c",
+                "ip link set lo up && echo up && exec cat",
+            ])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
+            .context("make a network of its own")?;
+        // Before that line whoever joins it is still in the host's.
+        let mut said = [0; 3];
+        let mut out = network.stdout.take().context("the network has no voice")?;
+        out.read_exact(&mut said)
             .context("make a network of its own")?;
         let mut node = Self {
             root,
