@@ -76,8 +76,8 @@ struct Arguments {
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Until a cluster has settled.
-const WARM: Duration = Duration::from_secs(10);
+/// Until a cluster has settled: what every node told of itself at its start has been passed on.
+const WARM: Duration = Duration::from_secs(30);
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = Arguments::parse();

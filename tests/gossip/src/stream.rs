@@ -21,9 +21,13 @@ impl<N: Node> World<N> {
     pub fn stream(&mut self, index: usize, happening: Happening) {
         match happening {
             Happening::Exchange => {
-                self.start_exchange(index);
                 let core = self.slots[index].node.core();
                 let synced = core.is_none_or(|core| core.is_synced());
+                let asked = std::mem::replace(&mut self.slots[index].unsynced, !synced);
+                // The answer to the one before came meanwhile.
+                if !(synced && asked) {
+                    self.start_exchange(index);
+                }
                 let every = if synced { EVERY_MS } else { UNTIL_SYNCED_MS };
                 let pause = every * 3 / 4 + self.rng.random_range(0..every / 2);
                 let at = self.now + Duration::from_millis(pause);

@@ -48,6 +48,8 @@ pub struct Slot<N> {
     pub sent: u64,
     /// Bytes sent over streams.
     pub streamed: u64,
+    /// Whether its last exchange was begun before any had succeeded.
+    pub unsynced: bool,
     inbox: Vec<Box<[u8]>>,
     outbox: Vec<(SocketAddr, Box<[u8]>)>,
     wake_at: Duration,
@@ -133,6 +135,7 @@ impl<N: Node> World<N> {
             condition: Condition::Running,
             sent: 0,
             streamed: 0,
+            unsynced: false,
             inbox: Vec::new(),
             outbox: Vec::new(),
             wake_at: Duration::MAX,
