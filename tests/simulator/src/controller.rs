@@ -1,6 +1,5 @@
 //! A controller's way to the agents, over the simulated network: the real rollout is driven through it.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +18,6 @@ use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
 use hactl_proto::spec::ClusterSpec;
 use tokio::time::timeout;
 
-use crate::network::Work;
 use crate::spec::{OPERATOR, nodes};
 use crate::town::{Agent, Town};
 
@@ -70,33 +68,14 @@ impl Controller {
         made
     }
 
-    async fn call<T, F>(
-        &self,
-        node: &NodeName,
-        what: &'static str,
-        limit: Duration,
-        work: impl Fn(Agent) -> F + Send + Sync + 'static,
-    ) -> Result<T, String>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, String>> + Send + 'static,
-    {
-        let address: IpAddr = self.town.address(node).ok_or("no such node")?;
-        let (town, to) = (self.town.clone(), node.clone());
-        let serve = move || -> Work<T> {
-            let agent = town.agent(&to)?;
-            Some(Box::pin(work(agent)))
-        };
-        let network = &self.town.network;
-        network.call(OPERATOR, address, what, limit, serve).await
-    }
-
     async fn survey(&self, node: &NodeName, role: NodeRole) -> Result<NodeSurvey, String> {
         let cluster = role == NodeRole::ControlPlane;
-        let survey = self.call(node, "survey", SURVEY, move |agent| async move {
-            let survey = agent.rollouts.survey(cluster).await;
-            survey.map_err(|failure| failure.to_string())
-        });
+        let survey = self
+            .town
+            .ask(node, "survey", SURVEY, move |agent| async move {
+                let survey = agent.rollouts.survey(cluster).await;
+                survey.map_err(|failure| failure.to_string())
+            });
         let survey = survey.await?;
         // The survey crosses the wire as JSON.
         let text = serde_json::to_string(&survey).map_err(|error| error.to_string())?;
@@ -115,7 +94,7 @@ impl Controller {
     {
         let mut last = "there is no control plane".to_owned();
         for node in self.control_planes() {
-            match self.call(&node, what, LIMIT, work.clone()).await {
+            match self.town.ask(&node, what, LIMIT, work.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(reason) => last = reason,
             }
@@ -124,21 +103,22 @@ impl Controller {
     }
 
     async fn give(&self, node: &NodeName, instruction: Instruction) -> Result<Given, String> {
-        self.call(node, "execute", LIMIT, move |agent| {
-            let instruction = instruction.clone();
-            async move {
-                let life = agent.life;
-                Ok(match agent.operations.submit(instruction).await {
-                    Ok(watch) => Given::Watch(watch, life),
-                    Err(SubmitError::Rejected(Rejection::Busy { running, .. })) => {
-                        Given::Busy(running)
-                    }
-                    Err(SubmitError::Rejected(Rejection::StaleFence { .. })) => Given::Stale,
-                    Err(error) => Given::Refused(error.to_string()),
-                })
-            }
-        })
-        .await
+        self.town
+            .ask(node, "execute", LIMIT, move |agent| {
+                let instruction = instruction.clone();
+                async move {
+                    let life = agent.life;
+                    Ok(match agent.operations.submit(instruction).await {
+                        Ok(watch) => Given::Watch(watch, life),
+                        Err(SubmitError::Rejected(Rejection::Busy { running, .. })) => {
+                            Given::Busy(running)
+                        }
+                        Err(SubmitError::Rejected(Rejection::StaleFence { .. })) => Given::Stale,
+                        Err(error) => Given::Refused(error.to_string()),
+                    })
+                }
+            })
+            .await
     }
 
     /// Watches a story to its end, on a connection that may break.
@@ -249,14 +229,15 @@ impl Agents for Controller {
     }
 
     async fn kept(&self, node: &NodeName) -> Result<Option<RolloutRecord>, String> {
-        self.call(node, "kept", LIMIT, |agent| async move {
-            agent
-                .rollouts
-                .rollout()
-                .await
-                .map_err(|failure| failure.to_string())
-        })
-        .await
+        self.town
+            .ask(node, "kept", LIMIT, |agent| async move {
+                agent
+                    .rollouts
+                    .rollout()
+                    .await
+                    .map_err(|failure| failure.to_string())
+            })
+            .await
     }
 
     async fn keep(
@@ -264,17 +245,18 @@ impl Agents for Controller {
         node: &NodeName,
         record: RolloutRecord,
     ) -> Result<Option<RolloutRecord>, String> {
-        self.call(node, "keep", LIMIT, move |agent| {
-            let record = record.clone();
-            async move {
-                agent
-                    .rollouts
-                    .keep(record)
-                    .await
-                    .map_err(|failure| failure.to_string())
-            }
-        })
-        .await
+        self.town
+            .ask(node, "keep", LIMIT, move |agent| {
+                let record = record.clone();
+                async move {
+                    agent
+                        .rollouts
+                        .keep(record)
+                        .await
+                        .map_err(|failure| failure.to_string())
+                }
+            })
+            .await
     }
 
     async fn take(&self, holder: &str) -> Result<LeaseAnswer, String> {

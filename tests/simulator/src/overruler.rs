@@ -2,7 +2,6 @@
 //! sometimes against them.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,9 +19,8 @@ use hactl_proto::standing::{Override, StandingAnswer};
 use tokio::time::sleep;
 
 use crate::chance::Chance;
-use crate::network::Work;
-use crate::spec::{OPERATOR, cluster};
-use crate::town::{Agent, Town};
+use crate::spec::cluster;
+use crate::town::Town;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -127,56 +125,38 @@ impl Overruler {
     }
 
     async fn standing(&self, node: &NodeName) -> Result<StandingAnswer, String> {
-        self.call(node, "standing", |agent| async move {
-            let node = agent.operations.node();
-            let lying = here::read(&*agent.host, &node, &Paths::system()).await;
-            let record = agent.standing.record().await;
-            Ok(record.answer(&node.spec, &lying.evidence, lying.healthy))
-        })
-        .await
+        self.town
+            .ask(node, "standing", LIMIT, |agent| async move {
+                let node = agent.operations.node();
+                let lying = here::read(&*agent.host, &node, &Paths::system()).await;
+                let record = agent.standing.record().await;
+                Ok(record.answer(&node.spec, &lying.evidence, lying.healthy))
+            })
+            .await
     }
 
     async fn hand(&self, node: &NodeName, word: &Override) -> Result<(), String> {
         let word = word.clone();
-        self.call(node, "override", move |agent| {
-            let word = word.clone();
-            async move {
-                let node = agent.operations.node();
-                let lying = here::read(&*agent.host, &node, &Paths::system()).await;
-                let caller = Caller {
-                    node: None,
-                    role: CallerRole::Operator,
-                };
-                let rule = |record: &Record| {
-                    taken(record, &node.spec, &lying.evidence, &caller, &word)
-                        .map(|next| (next, ()))
-                };
-                let taken = agent.standing.change(rule).await;
-                taken
-                    .map_err(|error| error.to_string())?
-                    .map_err(|refusal| refusal.to_string())
-            }
-        })
-        .await
-    }
-
-    async fn call<T, F>(
-        &self,
-        node: &NodeName,
-        what: &'static str,
-        work: impl Fn(Agent) -> F + Send + Sync + 'static,
-    ) -> Result<T, String>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, String>> + Send + 'static,
-    {
-        let address: IpAddr = self.town.address(node).ok_or("no such node")?;
-        let (town, to) = (self.town.clone(), node.clone());
-        let serve = move || -> Work<T> {
-            let agent = town.agent(&to)?;
-            Some(Box::pin(work(agent)))
-        };
-        let network = &self.town.network;
-        network.call(OPERATOR, address, what, LIMIT, serve).await
+        self.town
+            .ask(node, "override", LIMIT, move |agent| {
+                let word = word.clone();
+                async move {
+                    let node = agent.operations.node();
+                    let lying = here::read(&*agent.host, &node, &Paths::system()).await;
+                    let caller = Caller {
+                        node: None,
+                        role: CallerRole::Operator,
+                    };
+                    let rule = |record: &Record| {
+                        taken(record, &node.spec, &lying.evidence, &caller, &word)
+                            .map(|next| (next, ()))
+                    };
+                    let taken = agent.standing.change(rule).await;
+                    taken
+                        .map_err(|error| error.to_string())?
+                        .map_err(|refusal| refusal.to_string())
+                }
+            })
+            .await
     }
 }

@@ -27,9 +27,9 @@ use tokio::time::sleep;
 use crate::chance::Chance;
 use crate::invariant::Checker;
 use crate::log::Log;
-use crate::network::Network;
+use crate::network::{Network, Work};
 use crate::peers::Line;
-use crate::spec::{cluster, context};
+use crate::spec::{OPERATOR, cluster, context};
 
 /// Between two looks of the guard at etcd's data, as the daemon has it.
 const GUARD_EVERY: Duration = Duration::from_secs(10);
@@ -152,6 +152,28 @@ impl Town {
         let state = self.world.state();
         let machine = state.machines.get(node)?;
         (machine.powered && !machine.crash.fired).then_some(agent)
+    }
+
+    /// Asks a node's agent something from the operator's place; it goes on there though nobody waits any more.
+    pub(crate) async fn ask<T, F>(
+        &self,
+        node: &NodeName,
+        what: &'static str,
+        limit: Duration,
+        work: impl Fn(Agent) -> F + Send + Sync + 'static,
+    ) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, String>> + Send + 'static,
+    {
+        let address = self.address(node).ok_or("no such node")?;
+        let (town, to) = (self.clone(), node.clone());
+        let serve = move || -> Work<T> {
+            let agent = town.agent(&to)?;
+            Some(Box::pin(work(agent)))
+        };
+        let network = &self.network;
+        network.call(OPERATOR, address, what, limit, serve).await
     }
 
     /// What the first boots show.

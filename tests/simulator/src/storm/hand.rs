@@ -132,18 +132,18 @@ impl Storm {
         }
     }
 
+    fn control_planes(&self) -> Vec<NodeName> {
+        let nodes = self.spec.control_planes.iter();
+        nodes.map(|node| node.name.clone()).collect()
+    }
+
     /// A control plane loses its disk while no cluster was begun. Its promise is lost with it: only an operator's override goes on.
     pub(super) fn replace(&mut self) {
         let begun = {
             let state = self.town.world.state();
             !state.inits.is_empty() || !state.clusters.is_empty()
         };
-        let controls: Vec<NodeName> = self
-            .spec
-            .control_planes
-            .iter()
-            .map(|node| node.name.clone())
-            .collect();
+        let controls = self.control_planes();
         let node = self.chance.pick(&controls).cloned();
         if let Some(node) = node.filter(|_| !begun && controls.len() > 1) {
             self.town.wipe(&node);
@@ -183,12 +183,7 @@ impl Storm {
             .values()
             .filter(|one| one.settled)
             .count();
-        let controls: Vec<NodeName> = self
-            .spec
-            .control_planes
-            .iter()
-            .map(|node| node.name.clone())
-            .collect();
+        let controls = self.control_planes();
         let whole = settled == self.town.nodes().len() && {
             let state = self.town.world.state();
             let members = state
