@@ -53,6 +53,10 @@ lab-check:
 lab-check-upgrade *ARGS: package-next
     cargo run --quiet -p hactl-lab -- check-upgrade {{ARGS}}
 
+# Certificates of real nodes, renewed under a client (root).
+lab-check-certificates *ARGS:
+    cargo run --quiet -p hactl-lab -- check-certificates {{ARGS}}
+
 # A first boot with hactl beside the same by hand, what an agent costs, how long a lost node is missed (root).
 bench:
     cargo run --quiet -p hactl-lab -- bench

@@ -3,6 +3,8 @@
 //! No decision lives here: which steps, and in which order, is the plan's. A step that finds its effect there already
 //! is done (I13), and a step is done only when the state is there, never because a program exited with 0.
 
+/// Steps of a renewal of certificates.
+mod certificates;
 mod context;
 /// Steps of the managed endpoint.
 mod endpoint;
@@ -14,6 +16,7 @@ mod progress;
 /// Steps of a rolling upgrade.
 mod rollout;
 
+pub use certificates::put_back_manifests;
 pub use context::{Condition, ExecuteContext, StepError};
 pub(crate) use context::{last_lines, unit_name};
 pub use machine::Mender;
@@ -37,5 +40,6 @@ pub async fn execute<H: Host>(step: &Step, cx: &ExecuteContext<H>) -> Result<(),
         Step::Kubernetes(step) => kubernetes::execute(step, cx).await,
         Step::Endpoint(step) => endpoint::execute(step, cx).await,
         Step::Rollout(step) => rollout::execute(*step, cx).await,
+        Step::Certificate(step) => certificates::execute(*step, cx).await,
     }
 }

@@ -22,6 +22,7 @@ pub mod membership;
 pub mod notify;
 pub mod operation;
 pub mod paths;
+pub mod renewal;
 pub mod rollout;
 pub mod standing;
 pub mod trust;

@@ -65,6 +65,21 @@ impl Paths {
         self.state.join("upgrade")
     }
 
+    /// What the agent keeps of Kubernetes' certificates: copies from before a renewal, manifests held for a restart.
+    pub fn certificates(&self) -> PathBuf {
+        self.state.join("certificates")
+    }
+
+    /// How far a renewal of certificates has come.
+    pub fn renewal(&self) -> PathBuf {
+        self.certificates().join("renewal.json")
+    }
+
+    /// A certificate and its key that the agent has got for the kubelet, until the kubelet runs with them.
+    pub fn kubelet_pair(&self) -> PathBuf {
+        self.certificates().join("kubelet-client.pem")
+    }
+
     /// Verified snapshots of etcd.
     pub fn snapshots(&self) -> PathBuf {
         self.state.join("snapshots")

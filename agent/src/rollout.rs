@@ -35,6 +35,8 @@ pub struct Rollouts<H> {
     version: AgentVersion,
     /// One writer of the record at a time.
     writing: Arc<Mutex<()>>,
+    /// A lease of another's that looks run out: its version, and since when it is seen.
+    seen: Arc<std::sync::Mutex<Option<(String, tokio::time::Instant)>>>,
 }
 
 impl<H> Clone for Rollouts<H> {
@@ -45,6 +47,7 @@ impl<H> Clone for Rollouts<H> {
             operations: self.operations.clone(),
             version: self.version,
             writing: Arc::clone(&self.writing),
+            seen: Arc::clone(&self.seen),
         }
     }
 }
@@ -58,6 +61,7 @@ impl<H: Host> Rollouts<H> {
             operations,
             version: package::own_version(),
             writing: Arc::new(Mutex::new(())),
+            seen: Arc::default(),
         }
     }
 
@@ -65,6 +69,23 @@ impl<H: Host> Rollouts<H> {
     #[must_use]
     pub fn running(self, version: AgentVersion) -> Self {
         Self { version, ..self }
+    }
+
+    /// Takes the lease for a renewal of this node's certificates.
+    pub(crate) async fn hold(&self, who: &str) -> Result<LeaseAnswer, String> {
+        self.take(who).await.map_err(|failure| failure.to_string())
+    }
+
+    /// Renews it, also while this node's own API server restarts; `false`: it is another's.
+    pub(crate) async fn keep_holding(&self, who: &str, fence: Fence) -> Result<bool, String> {
+        let kept = self.renew(who, fence).await;
+        kept.map_err(|failure| failure.to_string())
+    }
+
+    /// Lets it go.
+    pub(crate) async fn let_go(&self, who: &str, fence: Fence) -> Result<(), String> {
+        let done = self.release(who, fence).await;
+        done.map_err(|failure| failure.to_string())
     }
 
     /// Only control planes keep rollouts and reach the lease.

@@ -116,6 +116,20 @@ pub struct ServedSeen {
     pub unknown: Option<String>,
 }
 
+/// What a renewal in a copy of a node's certificates and keys came to. Nothing of the node itself was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewalRehearsal {
+    /// The node.
+    pub node: NodeName,
+    /// When, by its clock.
+    pub at: Timestamp,
+    /// The certificates that got another serial number in the copy, by name.
+    pub renewed: Vec<String>,
+    /// What would fail, each with its remedy; empty: nothing.
+    pub findings: Vec<Finding>,
+}
+
 impl CertificateInventory {
     /// The soonest end of what is not an authority, of files and of what ports serve out of files.
     pub fn soonest(&self) -> Option<Timestamp> {

@@ -9,6 +9,7 @@ pub mod survey;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use crate::instruction::OperationId;
 use crate::name::NodeName;
 use crate::version::KubernetesVersion;
 
@@ -48,6 +49,15 @@ pub enum RolloutOrder {
     Upgrade(Upgrade),
     /// Put in the package of hactl-agent that was brought to this node.
     ReplaceAgent(ReplaceAgent),
+    /// Renew what kubeadm signs on this control plane, restart what holds the old, and see the new served.
+    RenewCertificates {
+        /// Names this renewal: what was begun under it is gone on with, what has ended is not done again.
+        renewal: OperationId,
+        /// No API server answers, since every certificate may have ended: no lease, no quorum to keep, no other node's health.
+        without_api: bool,
+    },
+    /// Put the client certificate in that the agent has got for this node's kubelet, and restart the kubelet.
+    InstallKubeletCertificate,
 }
 
 /// Which package of the agent is put in.
@@ -115,6 +125,8 @@ impl RolloutOrder {
             Self::Uncordon { .. } => "uncordon",
             Self::Upgrade(_) => "upgrade",
             Self::ReplaceAgent(_) => "replace-agent",
+            Self::RenewCertificates { .. } => "renew-certificates",
+            Self::InstallKubeletCertificate => "install-kubelet-certificate",
         }
     }
 }

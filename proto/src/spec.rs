@@ -3,6 +3,7 @@
 //! Reading YAML, naming lines and remedies is the controller's (`hactl-cluster-plan::spec`); this is the canonical form that
 //! is hashed, put into bundles and voted on. Defaults are filled in before a value of this type exists.
 
+pub mod certificates;
 pub mod upgrade;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ pub struct ClusterSpec {
     /// How rolling upgrades are done. No grant is bound to it, and bundles of before have the defaults.
     #[serde(default)]
     pub upgrade: upgrade::UpgradePolicy,
+    /// When Kubernetes' certificates are renewed. No grant is bound to it, and bundles of before have the default.
+    #[serde(default)]
+    pub certificates: certificates::CertificatePolicy,
 }
 
 /// The Kubernetes release and where its images come from.

@@ -8,4 +8,6 @@ pub mod key;
 pub mod kubeconfig;
 pub mod pem;
 pub mod place;
+pub mod renewal;
+pub mod request;
 pub mod x509;

@@ -20,6 +20,8 @@ pub struct Command {
     pub limit: Duration,
     /// `Some`: run as this transient systemd unit, which outlives the agent and is found again by its name.
     pub unit: Option<String>,
+    /// `Some((from, to))`: in that unit the folder `to` is the folder `from`. A system that can't do that does not run it.
+    pub bind: Option<(String, String)>,
     /// Whether its output holds a secret (a join token): then it is kept in memory and in no log.
     pub secret_output: bool,
 }
@@ -59,6 +61,7 @@ impl Command {
             input: Input::Empty,
             limit: Duration::from_secs(30),
             unit: None,
+            bind: None,
             secret_output: false,
         }
     }
@@ -81,6 +84,14 @@ impl Command {
     #[must_use]
     pub fn unit(mut self, name: impl Into<String>) -> Self {
         self.unit = Some(name.into());
+        self
+    }
+
+    /// As a transient systemd unit of this name, in which the folder `to` is the folder `from`.
+    #[must_use]
+    pub fn unit_with_bind(mut self, name: impl Into<String>, from: &str, to: &str) -> Self {
+        self.unit = Some(name.into());
+        self.bind = Some((from.to_owned(), to.to_owned()));
         self
     }
 

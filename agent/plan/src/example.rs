@@ -62,6 +62,7 @@ pub(crate) fn spec() -> ClusterSpec {
         ],
         workers: vec![node("w1", 21, "a")],
         upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
+        certificates: hactl_proto::spec::certificates::CertificatePolicy::default(),
         pod_network: None,
         policies: Policies {
             grants: GrantPolicy::All,

@@ -4,9 +4,11 @@ mod agent_package;
 pub mod clean;
 pub mod init;
 pub mod join;
+pub mod kubelet_certificate;
 pub mod kubernetes;
 pub mod left;
 pub mod prepare;
+pub mod renew;
 pub mod restore;
 pub mod rollout;
 pub mod upgrade;
@@ -15,6 +17,7 @@ use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::name::{NodeName, ZoneName};
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::RolloutOrder;
 use hactl_proto::spec::ClusterSpec;
 use std::net::IpAddr;
 
@@ -68,6 +71,18 @@ pub fn plan(
     context: &NodeContext,
     facts: &Facts,
 ) -> Result<Plan, Refusal> {
+    if let Order::Rollout(RolloutOrder::RenewCertificates {
+        renewal,
+        without_api,
+    }) = &instruction.order
+    {
+        let steps = renew::renew(instruction, (renewal, *without_api), context, facts)?;
+        return Ok(Plan { steps });
+    }
+    if instruction.order == Order::Rollout(RolloutOrder::InstallKubeletCertificate) {
+        let steps = kubelet_certificate::install(&facts.rollout)?;
+        return Ok(Plan { steps });
+    }
     if let Order::Rollout(order) = &instruction.order {
         let steps = rollout::rollout(instruction, order, context, facts)?;
         let steps = steps.into_iter().map(Step::Rollout).collect();

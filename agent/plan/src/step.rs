@@ -2,6 +2,8 @@
 //!
 //! Each step is safe to repeat: after a crash the facts are read again and the plan is computed again.
 
+/// Steps of a renewal of certificates.
+pub mod certificates;
 /// Steps of the managed endpoint.
 pub mod endpoint;
 /// Steps that change Kubernetes on this node.
@@ -11,6 +13,7 @@ pub mod machine;
 /// Steps of a rolling upgrade.
 pub mod rollout;
 
+use certificates::CertificateStep;
 use endpoint::EndpointStep;
 use kubernetes::KubernetesStep;
 use machine::MachineStep;
@@ -27,6 +30,8 @@ pub enum Step {
     Endpoint(EndpointStep),
     /// Carry a rolling upgrade one step on.
     Rollout(RolloutStep),
+    /// Carry a renewal of certificates one step on.
+    Certificate(CertificateStep),
 }
 
 impl Step {
@@ -37,6 +42,7 @@ impl Step {
             Self::Kubernetes(step) => step.name(),
             Self::Endpoint(step) => step.name(),
             Self::Rollout(step) => step.name(),
+            Self::Certificate(step) => step.name(),
         }
     }
 }

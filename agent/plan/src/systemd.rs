@@ -164,6 +164,10 @@ pub fn transient(unit: &str, command: &Command, output_file: Option<&str>) -> Co
         arguments.push(format!("--property=StandardOutput=file:{file}"));
         arguments.push("--property=StandardError=inherit".to_owned());
     }
+    if let Some((from, to)) = &command.bind {
+        // Without a minus sign: where it can't be done the command does not run (systemd.exec(5)).
+        arguments.push(format!("--property=BindPaths={from}:{to}"));
+    }
     arguments.push("--".to_owned());
     arguments.push(command.program.clone());
     // systemd puts variables into the words of a command line; a doubled `$` is a plain one (systemd.service(5)).

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hactl_proto::Timestamp;
-use hactl_proto::certificate::CertificateInventory;
+use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
@@ -139,6 +139,19 @@ pub trait Rollouts: Send + Sync + 'static {
 pub trait Certificates: Send + Sync + 'static {
     /// Every certificate and key, and what each port serves now.
     async fn inventory(&self) -> Result<CertificateInventory, Failure>;
+    /// Renews what kubeadm signs here, and tells the story to the end event. A receiver that is dropped does not end it.
+    async fn renew(&self, without_api: bool) -> Result<Receiver<ReportEvent>, Failure>;
+    /// Goes through a renewal in a copy of this node's certificates and keys; nothing is changed.
+    async fn rehearse(&self) -> Result<RenewalRehearsal, Failure>;
+    /// Another control plane restarts its API server: this node's load balancer lets it go, or takes it back.
+    async fn yield_backend(
+        &self,
+        caller: &NodeName,
+        fence: Option<Fence>,
+        release: bool,
+    ) -> Result<(), Failure>;
+    /// Signs for the kubelet of the calling node, whose own certificate has ended.
+    async fn sign_kubelet(&self, caller: &NodeName, request: &str) -> Result<String, Failure>;
 }
 
 /// All of them, as the daemon wires them up.

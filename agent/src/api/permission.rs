@@ -104,6 +104,22 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[Operator, Viewer]),
     ),
     (
+        "/hactl.v1.CertificateService/RenewCertificates",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.CertificateService/RehearseRenewal",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.CertificateService/YieldBackend",
+        Permission::Roles(&[ControlPlane]),
+    ),
+    (
+        "/hactl.v1.CertificateService/SignKubelet",
+        Permission::Roles(&[ControlPlane, Worker]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),

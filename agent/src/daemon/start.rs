@@ -28,16 +28,18 @@ use crate::api::server::Server;
 use crate::bundle::{self, BundleError};
 use crate::causes::chain;
 use crate::certificates::Certificates;
+use crate::execute::put_back_manifests;
 use crate::first_boot::FirstBoot;
 use crate::first_boot::grpc::GrpcPeers;
 use crate::health::Health;
-use crate::host::Host;
+use crate::host::{Host, HostError};
 use crate::join::Sponsor;
 use crate::journal::JournalError;
 use crate::membership::grpc::GrpcExchange;
 use crate::membership::{Membership, MembershipError, Start};
 use crate::operation::Operations;
 use crate::paths::Paths;
+use crate::renewal::{self, Renewals};
 use crate::rollout::Rollouts;
 use crate::standing::{StandingError, StandingStore};
 use crate::trust::{
@@ -76,6 +78,9 @@ pub enum StartError {
         /// The cause.
         source: io::Error,
     },
+    /// A manifest that was held for a restart could not be put back: a later start tries again.
+    #[error("put held manifests back")]
+    Manifests(#[source] HostError),
     /// The system has no randomness.
     #[error("draw random bytes")]
     Random(#[source] getrandom::Error),
@@ -99,6 +104,7 @@ pub struct Agent<H> {
     server: Server,
     listener: TcpListener,
     first_boot: FirstBoot<H, GrpcPeers>,
+    renewals: Renewals<H, renewal::grpc::GrpcPeers>,
     health: watch::Sender<Health>,
 }
 
@@ -117,6 +123,9 @@ impl<H: Host> Agent<H> {
         let standing = Arc::new(standing);
         let identity = Arc::new(established(&*host, &paths, &bundle, &node.node).await?);
         let operations = Operations::open(Arc::clone(&host), paths.clone(), node.clone()).await?;
+        // A manifest that was away for a restart when the agent ended: before anything looks at what lies here.
+        let manifests = put_back_manifests(&*host, &paths).await;
+        manifests.map_err(StartError::Manifests)?;
         operations.recover().await;
 
         let own = SocketAddr::new(node.address, node.spec.policies.agent_port);
@@ -157,13 +166,28 @@ impl<H: Host> Agent<H> {
             health: seen,
             own_node: OwnNode::default(),
         });
-        let server = server(&parts, &identity)?;
+        let rollouts = Rollouts::new(
+            Arc::clone(&parts.host),
+            Arc::new(parts.paths.clone()),
+            parts.operations.clone(),
+        );
+        let peers = renewal::grpc::GrpcPeers::new(identity.dialer(Limits::default()), own.port());
+        let renewals = Renewals::new(
+            Arc::clone(&parts.host),
+            Arc::new(parts.paths.clone()),
+            parts.operations.clone(),
+            rollouts.clone(),
+            Arc::new(peers),
+            parts.bundle.generation,
+        );
+        let server = server(&parts, &identity, rollouts, renewals.clone())?;
         Ok(Self {
             parts,
             identity,
             server,
             listener,
             first_boot,
+            renewals,
             health,
         })
     }
@@ -175,11 +199,12 @@ impl<H: Host> Agent<H> {
 
     /// Runs until `stop`, or until a part ends by itself: the service manager then starts the agent anew.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let renewal = keep_renewed(
+        let own_renewal = keep_renewed(
             Arc::clone(&self.parts.host),
             self.parts.paths.clone(),
             Arc::clone(&self.identity),
         );
+        let settled = self.parts.first_boot.clone();
         let (ending, ended) = tokio::sync::oneshot::channel::<()>();
         let tended = tend(
             Arc::clone(&self.parts.host),
@@ -194,8 +219,9 @@ impl<H: Host> Agent<H> {
         let serving = tokio::spawn(serving);
         let stopped = tokio::select! {
             () = stop => Ok(()),
-            () = renewal => Ok(()),
+            () = own_renewal => Ok(()),
             () = tended => Ok(()),
+            () = renewal::watch(self.renewals, || settled.borrow().settled) => Ok(()),
             () = watch_node(Arc::clone(&self.parts), self.health) => Ok(()),
             broken = self.first_boot.run() => broken.map_err(StartError::from),
         };
@@ -208,7 +234,12 @@ impl<H: Host> Agent<H> {
 }
 
 /// The services over their duties.
-fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server, StartError> {
+fn server<H: Host>(
+    parts: &Arc<Parts<H>>,
+    identity: &Identity,
+    rollouts: Rollouts<H>,
+    renewals: Renewals<H, renewal::grpc::GrpcPeers>,
+) -> Result<Server, StartError> {
     let host = &parts.host;
     let registrar = match identity.introduction() {
         Introduction::Own(issuer) => {
@@ -228,15 +259,12 @@ fn server<H: Host>(parts: &Arc<Parts<H>>, identity: &Identity) -> Result<Server,
         sponsor: Arc::new(parts.sponsor.clone()),
         enrolment,
         kubeconfig: Arc::new(Kubeconfig(Arc::clone(host))),
-        rollouts: Arc::new(Rollouts::new(
-            Arc::clone(host),
-            Arc::new(parts.paths.clone()),
-            parts.operations.clone(),
-        )),
+        rollouts: Arc::new(rollouts),
         certificates: Arc::new(Certificates::new(
             Arc::clone(host),
             Arc::new(parts.paths.clone()),
             parts.operations.clone(),
+            renewals,
         )),
     };
     Ok(Server::new(

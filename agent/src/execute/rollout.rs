@@ -7,7 +7,7 @@ mod keep;
 mod kubeadm;
 mod packages;
 mod stage;
-mod wait;
+pub(super) mod wait;
 
 use hactl_node_plan::step::rollout::RolloutStep;
 use hactl_proto::instruction::Order;

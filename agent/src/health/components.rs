@@ -66,8 +66,13 @@ async fn kubelet<H: Host>(host: &H) -> ComponentHealth {
     if !present(host, KUBELET_CONFIG).await {
         return ComponentHealth::Absent;
     }
+    healthy(kubelet_answers(host).await)
+}
+
+/// Whether the kubelet answers at its health port.
+pub async fn kubelet_answers<H: Host>(host: &H) -> bool {
     // KubeletConfiguration healthzPort, 10248 by default.
-    healthy(answers(host, plain("http://127.0.0.1:10248/healthz".to_owned())).await)
+    answers(host, plain("http://127.0.0.1:10248/healthz".to_owned())).await
 }
 
 /// Both paths: not every build has etcd in `/readyz` (kubeadm.md 7.1).

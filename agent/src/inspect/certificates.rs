@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 
@@ -36,14 +36,34 @@ pub async fn certificates<H: Host>(
     paths: &Paths,
     ports: Ports,
 ) -> CertificateInventory {
+    look(host, node, paths, ports, None).await
+}
+
+/// The same of a copy of `/etc/kubernetes`; no port is asked.
+pub async fn certificates_of_copy<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    copy: &Path,
+) -> CertificateInventory {
+    look(host, node, paths, Ports::Leave, Some(copy)).await
+}
+
+async fn look<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    ports: Ports,
+    copy: Option<&Path>,
+) -> CertificateInventory {
     let agent = (
         paths.node_certificate().to_string_lossy().into_owned(),
         paths.node_key().to_string_lossy().into_owned(),
     );
     let mut material = Material::default();
-    read(host, &mut material, files(host, &agent).await).await;
+    read(host, copy, &mut material, files(host, &agent).await).await;
     let more = further(&material);
-    read(host, &mut material, more).await;
+    read(host, copy, &mut material, more).await;
     let manifest = |name: &str| format!("{}/{name}.yaml", layout::MANIFESTS);
     // A manifest may be held for the moment of a restart; the CA's key and admin.conf tell as well.
     let control_plane = there(host, &manifest("kube-apiserver")).await
@@ -89,9 +109,13 @@ async fn files<H: Host>(host: &H, agent: &(String, String)) -> Vec<String> {
     files
 }
 
-async fn read<H: Host>(host: &H, material: &mut Material, files: Vec<String>) {
+async fn read<H: Host>(host: &H, copy: Option<&Path>, material: &mut Material, files: Vec<String>) {
     for file in files {
-        match host.read(Path::new(&file)).await {
+        let place = match (copy, Path::new(&file).strip_prefix(layout::KUBERNETES)) {
+            (Some(copy), Ok(below)) => copy.join(below),
+            _ => PathBuf::from(&file),
+        };
+        match host.read(&place).await {
             Ok(Some(bytes)) => drop(material.files.insert(file, Ok(Zeroizing::new(bytes)))),
             Ok(None) => {}
             Err(error) => drop(material.files.insert(file, Err(error.to_string()))),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use hactl_node_plan::certificate::renewal::{self, RenewalProgress};
 use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::etcd::{EtcdCall, EtcdRequest, MemberId};
 use hactl_node_plan::facts::Known;
@@ -27,6 +28,7 @@ use hactl_proto::version::KubernetesVersion;
 
 use crate::etcd::view;
 use crate::host::{Host, Question};
+use crate::inspect::certificates::{Ports, certificates};
 use crate::paths::Paths;
 use crate::rollout::installed_agent;
 
@@ -85,6 +87,15 @@ pub async fn inspect<H: Host>(
                 let file = paths.packages().join(order.digest.to_string());
                 facts.brought = known(brought(host, installed.format, &file).await);
             }
+        }
+        RolloutOrder::RenewCertificates { .. } => {
+            facts.renewal = renewal(host, paths).await;
+            facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
+            facts.leader = leader(host).await;
+        }
+        RolloutOrder::InstallKubeletCertificate => {
+            facts.kubelet_pair = known(there(host, &paths.kubelet_pair()).await);
+            facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
         }
     }
     facts
@@ -257,6 +268,18 @@ pub async fn staged<H: Host>(host: &H, paths: &Paths) -> Known<Option<Staged>> {
     }
 }
 
+/// How far a renewal of certificates has come.
+pub async fn renewal<H: Host>(host: &H, paths: &Paths) -> Known<Option<RenewalProgress>> {
+    match host.read(&paths.renewal()).await {
+        Ok(None) => Known::Is(None),
+        Ok(Some(bytes)) => match renewal::read(&String::from_utf8_lossy(&bytes)) {
+            Ok(progress) => Known::Is(Some(progress)),
+            Err(reason) => Known::Unknown(reason),
+        },
+        Err(error) => Known::Unknown(error.to_string()),
+    }
+}
+
 /// How far an upgrade of this node has come.
 pub async fn progress<H: Host>(host: &H, paths: &Paths) -> Known<Option<Progress>> {
     match host.read(&paths.upgrade().join("progress.json")).await {
@@ -335,6 +358,11 @@ async fn leader<H: Host>(host: &H) -> Known<Option<MemberId>> {
         Ok(status) => Known::Is(status.leader),
         Err(error) => Known::Unknown(error.to_string()),
     }
+}
+
+async fn there<H: Host>(host: &H, path: &Path) -> Result<bool, String> {
+    let stamp = host.stamp(path).await;
+    Ok(stamp.map_err(|error| error.to_string())?.is_some())
 }
 
 /// Control planes that this node's HAProxy was told to let go of.

@@ -36,6 +36,14 @@ impl<'a, H: Host> Cluster<'a, H> {
         }
     }
 
+    /// Through the endpoint: for a member whose own API server is away.
+    pub(crate) const fn at_endpoint(host: &'a H) -> Self {
+        Self {
+            host,
+            kubectl: Kubectl::admin_at_endpoint(),
+        }
+    }
+
     /// Runs a command; where the API server is away for a moment, a few times. Each command here may be repeated: what a lost answer
     /// had done already is a conflict that is looked at, or a token that goes with the others of its joiner.
     async fn ask(&self, command: &Command) -> Result<Output, HostError> {

@@ -1,13 +1,18 @@
 //! The cluster's lease, taken on behalf of a controller.
 
-use hactl_node_plan::join::lease::Take;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use hactl_node_plan::join::lease::{Lease, Take};
 use hactl_node_plan::rollout::lease;
 use hactl_proto::instruction::Fence;
 use hactl_proto::rollout::LeaseAnswer;
+use tokio::time::Instant;
 
 use super::Rollouts;
 use crate::api::failure::Failure;
 use crate::host::Host;
+use crate::inspect::kubernetes::api_server;
 use crate::join::JoinError;
 use crate::join::cluster::Cluster;
 
@@ -21,6 +26,12 @@ impl<H: Host> Rollouts<H> {
         let cluster = Cluster::new(&*self.host, node.address);
         for _ in 0..TRIES {
             let found = cluster.lease().await.map_err(|error| away(&error))?;
+            if let Some(lease) = found.as_ref().filter(|lease| self.too_early(lease, who)) {
+                return Ok(LeaseAnswer::Held {
+                    by: lease.holder.clone(),
+                    renewed: lease.renewed,
+                });
+            }
             let (written, fence) = match lease::take(found.as_ref(), who, self.host.now()) {
                 Take::Held { by } => {
                     let renewed = found.and_then(|lease| lease.renewed);
@@ -40,6 +51,26 @@ impl<H: Host> Rollouts<H> {
         ))
     }
 
+    /// A lease that looks run out may look so because clocks differ. It is taken over only when it was seen for as long as it holds, and
+    /// nobody wrote it meanwhile.
+    fn too_early(&self, lease: &Lease, who: &str) -> bool {
+        let abandoned = !lease.holder.is_empty() && lease.holder != lease::holder(who);
+        if !(abandoned && lease.free(self.host.now())) {
+            return false;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*seen {
+            Some((version, since)) if *version == lease.resource_version => {
+                let patience = u64::try_from(lease.patience()).unwrap_or(u64::MAX);
+                since.elapsed() < Duration::from_secs(patience)
+            }
+            _ => {
+                *seen = Some((lease.resource_version.clone(), Instant::now()));
+                true
+            }
+        }
+    }
+
     /// Renews it; `false`: it is another's by now.
     pub(super) async fn renew(&self, who: &str, fence: Fence) -> Result<bool, Failure> {
         self.change(|found| lease::renew(found, who, fence, self.host.now()))
@@ -53,12 +84,21 @@ impl<H: Host> Rollouts<H> {
             .map(drop)
     }
 
+    /// This node's own API server, or, while that is away, the endpoint's: whoever restarts it holds the lease.
+    async fn reachable(&self) -> Cluster<'_, H> {
+        let node = self.operations.node();
+        if api_server(&*self.host, node.address).await.serves() {
+            Cluster::new(&*self.host, node.address)
+        } else {
+            Cluster::at_endpoint(&*self.host)
+        }
+    }
+
     async fn change(
         &self,
-        change: impl Fn(&hactl_node_plan::join::lease::Lease) -> Option<String> + Send,
+        change: impl Fn(&Lease) -> Option<String> + Send,
     ) -> Result<bool, Failure> {
-        let node = self.operations.node();
-        let cluster = Cluster::new(&*self.host, node.address);
+        let cluster = self.reachable().await;
         for _ in 0..TRIES {
             let Some(object) = cluster
                 .lease()

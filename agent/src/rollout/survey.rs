@@ -34,7 +34,7 @@ use crate::inspect::rollout::{
 
 impl<H: Host> Rollouts<H> {
     /// Looks now.
-    pub(super) async fn look(&self, cluster: bool) -> NodeSurvey {
+    pub(crate) async fn look(&self, cluster: bool) -> NodeSurvey {
         let (host, node) = (&*self.host, self.operations.node());
         let source = source(host).await;
         let offered = match source {

@@ -78,6 +78,7 @@ pub(crate) fn spec(port: u16) -> ClusterSpec {
         control_planes: vec![node("cp1", "a"), node("cp2", "b"), node("cp3", "c")],
         workers: vec![node("w1", "a")],
         upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
+        certificates: hactl_proto::spec::certificates::CertificatePolicy::default(),
         pod_network: None,
         policies: Policies {
             grants: GrantPolicy::All,

@@ -9,7 +9,7 @@ use hactl_agent::api::duties::{
 use hactl_agent::api::{Caller, Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
-use hactl_proto::certificate::CertificateInventory;
+use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
@@ -221,6 +221,22 @@ impl Rollouts for Stub {
 #[tonic::async_trait]
 impl Certificates for Stub {
     async fn inventory(&self) -> Result<CertificateInventory, Failure> {
+        later()
+    }
+
+    async fn renew(&self, _: bool) -> Result<Receiver<ReportEvent>, Failure> {
+        later()
+    }
+
+    async fn rehearse(&self) -> Result<RenewalRehearsal, Failure> {
+        later()
+    }
+
+    async fn yield_backend(&self, _: &NodeName, _: Option<Fence>, _: bool) -> Result<(), Failure> {
+        later()
+    }
+
+    async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
         later()
     }
 }

@@ -4,6 +4,7 @@
 //! `check` compares sections with each other. Nothing stops at the first problem but a text that is no YAML.
 //! What a node or a cluster is at this moment is no business of this module: it judges the text alone.
 
+mod certificates;
 mod check;
 mod document;
 mod endpoint;
@@ -93,6 +94,7 @@ pub(crate) const SPEC_FIELDS: &[&str] = &[
     "podNetwork",
     "policies",
     "upgrade",
+    "certificates",
 ];
 
 fn read_root(root: &Node, load: &mut LoadFile<'_>, problems: &mut Problems) -> Option<ClusterSpec> {
@@ -122,6 +124,7 @@ fn read_body(
     let pod_network = pod_network::read(body, load, problems);
     let policies = policies::read(body, problems);
     let upgrade = upgrade::read(body, problems);
+    let certificates = certificates::read(body, problems);
     check::all(
         &check::Draft {
             networks: &networks,
@@ -147,6 +150,7 @@ fn read_body(
         pod_network,
         policies: policies.finish(),
         upgrade: upgrade.finish(),
+        certificates,
     })
 }
 

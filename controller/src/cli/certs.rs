@@ -1,6 +1,9 @@
 //! `certs`: every certificate of every node, and what to do with them.
 
-use clap::Args;
+mod renew;
+mod test;
+
+use clap::{Args, Subcommand};
 use hactl_proto::finding::Severity;
 use hactl_proto::name::NodeName;
 
@@ -11,23 +14,40 @@ use crate::exit::{Exit, Failure};
 use crate::observe::certificates;
 use crate::present::{CertificatesView, NodeCertificates, Screen};
 
-/// Show every certificate of every node, the soonest end first
+/// Show every certificate of every node, the soonest end first, and renew them
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:
   hactl-controller certs
   hactl-controller certs cp2
   hactl-controller certs -o json
+  hactl-controller certs renew --node cp2
 
 Each agent reads its node's files now and asks each port what it serves. Nothing is changed on any node. Ends with 0 when nothing
-was found, with 3 when something is not as it should be, with 4 when some node did not answer.")]
+was found, with 3 when something is not as it should be, with 4 when some node did not answer."
+)]
 pub(super) struct Certs {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Only these nodes
     #[arg(value_name = "NODE")]
     nodes: Vec<NodeName>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    Renew(renew::Renew),
+    Test(test::Test),
+}
+
 impl Certs {
     pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
+        match &self.action {
+            Some(Action::Renew(renew)) => return renew.run(common, screen),
+            Some(Action::Test(test)) => return test.run(common, screen),
+            None => {}
+        }
         let session = Session::open(common)?;
         let (view, observed) = wait(async {
             let observed = session.observe().await;

@@ -1,7 +1,7 @@
 //! One node's agent: a typed call each. Cheap to clone; calls share one connection.
 
 use hactl_proto::Timestamp;
-use hactl_proto::certificate::CertificateInventory;
+use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::journal::JournalEntry;
@@ -44,6 +44,30 @@ pub struct Agent {
 pub struct Story {
     node: NodeName,
     events: Streaming<v1::ExecuteResponse>,
+}
+
+/// A renewal's story as the agent tells it.
+#[derive(Debug)]
+pub struct Renewing {
+    node: NodeName,
+    events: Streaming<v1::RenewCertificatesResponse>,
+}
+
+impl Renewing {
+    /// The next event; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<ReportEvent>, CallError> {
+        let answer = self
+            .events
+            .message()
+            .await
+            .map_err(|status| CallError::refused("the renewal", &self.node, &status))?;
+        optional("event", answer.and_then(|answer| answer.event)).map_err(|source| {
+            CallError::Answer {
+                node: self.node.clone(),
+                source,
+            }
+        })
+    }
 }
 
 impl Agent {
@@ -157,6 +181,29 @@ impl Agent {
             .map_err(self.refused("its certificates"))?;
         let inventory = serde_json::from_str(&answer.into_inner().inventory);
         self.read(inventory.map_err(|error| WireError::wrong("inventory", error)))
+    }
+
+    /// Goes through a renewal in a copy of a control plane's certificates and keys.
+    pub async fn rehearse_renewal(&self) -> Result<RenewalRehearsal, CallError> {
+        let answer = CertificateServiceClient::new(self.channel.clone())
+            .rehearse_renewal(v1::RehearseRenewalRequest {})
+            .await
+            .map_err(self.refused("the rehearsal"))?;
+        let rehearsal = serde_json::from_str(&answer.into_inner().rehearsal);
+        self.read(rehearsal.map_err(|error| WireError::wrong("rehearsal", error)))
+    }
+
+    /// Has a control plane renew what kubeadm signs on it. Dropping the story does not end it.
+    pub async fn renew_certificates(&self, without_api: bool) -> Result<Renewing, CallError> {
+        let events = CertificateServiceClient::new(self.channel.clone())
+            .renew_certificates(v1::RenewCertificatesRequest { without_api })
+            .await
+            .map_err(self.refused("the renewal"))?
+            .into_inner();
+        Ok(Renewing {
+            node: self.node.clone(),
+            events,
+        })
     }
 
     /// What the node says of itself before an upgrade; of the cluster too where asked, at a control plane.

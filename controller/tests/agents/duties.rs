@@ -11,7 +11,7 @@ use hactl_agent::api::{Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
-use hactl_proto::certificate::CertificateInventory;
+use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
@@ -286,6 +286,22 @@ impl Rollouts for Made {
 #[tonic::async_trait]
 impl Certificates for Made {
     async fn inventory(&self) -> Result<CertificateInventory, Failure> {
+        not_here()
+    }
+
+    async fn renew(&self, _: bool) -> Result<Receiver<ReportEvent>, Failure> {
+        not_here()
+    }
+
+    async fn rehearse(&self) -> Result<RenewalRehearsal, Failure> {
+        not_here()
+    }
+
+    async fn yield_backend(&self, _: &NodeName, _: Option<Fence>, _: bool) -> Result<(), Failure> {
+        not_here()
+    }
+
+    async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
         not_here()
     }
 }

@@ -819,6 +819,195 @@ pub mod bootstrap_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// One named deviation with its remedy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Finding {
+    /// Stable, kebab case, as "swap-off".
+    #[prost(string, tag = "1")]
+    pub check: ::prost::alloc::string::String,
+    #[prost(enumeration = "Severity", tag = "2")]
+    pub severity: i32,
+    #[prost(string, tag = "3")]
+    pub observed: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub wanted: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub remedy: ::prost::alloc::string::String,
+    #[prost(bool, tag = "6")]
+    pub mendable: bool,
+}
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Severity {
+    Unspecified = 0,
+    Warning = 1,
+    Refusal = 2,
+}
+impl Severity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEVERITY_UNSPECIFIED",
+            Self::Warning => "SEVERITY_WARNING",
+            Self::Refusal => "SEVERITY_REFUSAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEVERITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEVERITY_WARNING" => Some(Self::Warning),
+            "SEVERITY_REFUSAL" => Some(Self::Refusal),
+            _ => None,
+        }
+    }
+}
+/// What something waits for, and since when.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Waiting {
+    #[prost(string, tag = "1")]
+    pub condition: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "3")]
+    pub observed: ::prost::alloc::string::String,
+}
+/// How an operation ended.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Outcome {
+    #[prost(oneof = "outcome::Outcome", tags = "1, 2, 3")]
+    pub outcome: ::core::option::Option<outcome::Outcome>,
+}
+/// Nested message and enum types in `Outcome`.
+pub mod outcome {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Succeeded {}
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Refused {
+        #[prost(message, repeated, tag = "1")]
+        pub findings: ::prost::alloc::vec::Vec<super::Finding>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Failed {
+        #[prost(string, tag = "1")]
+        pub step: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub error: ::prost::alloc::string::String,
+        #[prost(string, repeated, tag = "3")]
+        pub done: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+        #[prost(string, tag = "4")]
+        pub remedy: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Succeeded(Succeeded),
+        #[prost(message, tag = "2")]
+        Refused(Refused),
+        #[prost(message, tag = "3")]
+        Failed(Failed),
+    }
+}
+/// One line of an operation's story.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReportEvent {
+    #[prost(oneof = "report_event::Event", tags = "1, 2, 3, 4, 5")]
+    pub event: ::core::option::Option<report_event::Event>,
+}
+/// Nested message and enum types in `ReportEvent`.
+pub mod report_event {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Planned {
+        #[prost(string, repeated, tag = "1")]
+        pub steps: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Step {
+        /// From 1.
+        #[prost(uint32, tag = "1")]
+        pub index: u32,
+        #[prost(string, tag = "2")]
+        pub step: ::prost::alloc::string::String,
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        #[prost(message, tag = "1")]
+        Planned(Planned),
+        #[prost(message, tag = "2")]
+        Started(Step),
+        #[prost(message, tag = "3")]
+        Waiting(super::Waiting),
+        #[prost(message, tag = "4")]
+        Finished(Step),
+        #[prost(message, tag = "5")]
+        Ended(super::Outcome),
+    }
+}
+/// An operation as an agent shows it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OperationStatus {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub accepted: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "4")]
+    pub step: ::core::option::Option<operation_status::StepUnderWay>,
+    #[prost(message, optional, tag = "5")]
+    pub waiting: ::core::option::Option<Waiting>,
+    #[prost(message, optional, tag = "6")]
+    pub outcome: ::core::option::Option<Outcome>,
+}
+/// Nested message and enum types in `OperationStatus`.
+pub mod operation_status {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct StepUnderWay {
+        #[prost(uint32, tag = "1")]
+        pub index: u32,
+        #[prost(uint32, tag = "2")]
+        pub of: u32,
+        #[prost(string, tag = "3")]
+        pub step: ::prost::alloc::string::String,
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignKubeletRequest {
+    /// A certificate request, PEM. Only its key counts; names in it don't.
+    #[prost(string, tag = "1")]
+    pub request: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignKubeletResponse {
+    /// PEM.
+    #[prost(string, tag = "1")]
+    pub certificate: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewCertificatesRequest {
+    /// Every certificate may have ended and no API server answer: agents grant the turn, not the API's lease.
+    #[prost(bool, tag = "1")]
+    pub without_api: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RenewCertificatesResponse {
+    #[prost(message, optional, tag = "1")]
+    pub event: ::core::option::Option<ReportEvent>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct YieldBackendRequest {
+    /// The lease that the caller holds; absent where there is no API and agents gave the turn.
+    #[prost(uint64, optional, tag = "1")]
+    pub fence: ::core::option::Option<u64>,
+    #[prost(bool, tag = "2")]
+    pub release: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct YieldBackendResponse {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetInventoryRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -826,6 +1015,14 @@ pub struct GetInventoryResponse {
     /// JSON of the contract's CertificateInventory. Fields that a reader does not know are skipped.
     #[prost(string, tag = "1")]
     pub inventory: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RehearseRenewalRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RehearseRenewalResponse {
+    /// JSON of the contract's RenewalRehearsal. Fields that a reader does not know are skipped.
+    #[prost(string, tag = "1")]
+    pub rehearsal: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod certificate_service_client {
@@ -933,6 +1130,112 @@ pub mod certificate_service_client {
                 .insert(GrpcMethod::new("hactl.v1.CertificateService", "GetInventory"));
             self.inner.unary(req, path, codec).await
         }
+        /// Has this control plane renew what kubeadm signs on it, now, whether or not it is due: under the cluster's lease and the gates, as it
+        /// does by itself when it is time. Tells the story to the end; a caller who goes away does not end it.
+        pub async fn renew_certificates(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewCertificatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RenewCertificatesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/RenewCertificates",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hactl.v1.CertificateService", "RenewCertificates"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Goes through a renewal in a copy of this control plane's certificates and keys, and says what would fail. Nothing is changed.
+        pub async fn rehearse_renewal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RehearseRenewalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RehearseRenewalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/RehearseRenewal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hactl.v1.CertificateService", "RehearseRenewal"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The calling control plane is about to restart its API server: this node's load balancer lets it go, or takes it back.
+        pub async fn yield_backend(
+            &mut self,
+            request: impl tonic::IntoRequest<super::YieldBackendRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::YieldBackendResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/YieldBackend",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.CertificateService", "YieldBackend"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself: this control plane
+        /// signs one with the cluster's CA, for the caller's own name alone.
+        pub async fn sign_kubelet(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignKubeletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignKubeletResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/SignKubelet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.CertificateService", "SignKubelet"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -954,6 +1257,49 @@ pub mod certificate_service_server {
             request: tonic::Request<super::GetInventoryRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetInventoryResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the RenewCertificates method.
+        type RenewCertificatesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::RenewCertificatesResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Has this control plane renew what kubeadm signs on it, now, whether or not it is due: under the cluster's lease and the gates, as it
+        /// does by itself when it is time. Tells the story to the end; a caller who goes away does not end it.
+        async fn renew_certificates(
+            &self,
+            request: tonic::Request<super::RenewCertificatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::RenewCertificatesStream>,
+            tonic::Status,
+        >;
+        /// Goes through a renewal in a copy of this control plane's certificates and keys, and says what would fail. Nothing is changed.
+        async fn rehearse_renewal(
+            &self,
+            request: tonic::Request<super::RehearseRenewalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RehearseRenewalResponse>,
+            tonic::Status,
+        >;
+        /// The calling control plane is about to restart its API server: this node's load balancer lets it go, or takes it back.
+        async fn yield_backend(
+            &self,
+            request: tonic::Request<super::YieldBackendRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::YieldBackendResponse>,
+            tonic::Status,
+        >;
+        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself: this control plane
+        /// signs one with the cluster's CA, for the caller's own name alone.
+        async fn sign_kubelet(
+            &self,
+            request: tonic::Request<super::SignKubeletRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignKubeletResponse>,
             tonic::Status,
         >;
     }
@@ -1065,6 +1411,195 @@ pub mod certificate_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetInventorySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/RenewCertificates" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewCertificatesSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::ServerStreamingService<
+                        super::RenewCertificatesRequest,
+                    > for RenewCertificatesSvc<T> {
+                        type Response = super::RenewCertificatesResponse;
+                        type ResponseStream = T::RenewCertificatesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewCertificatesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::renew_certificates(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewCertificatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/RehearseRenewal" => {
+                    #[allow(non_camel_case_types)]
+                    struct RehearseRenewalSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::UnaryService<super::RehearseRenewalRequest>
+                    for RehearseRenewalSvc<T> {
+                        type Response = super::RehearseRenewalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RehearseRenewalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::rehearse_renewal(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RehearseRenewalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/YieldBackend" => {
+                    #[allow(non_camel_case_types)]
+                    struct YieldBackendSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::UnaryService<super::YieldBackendRequest>
+                    for YieldBackendSvc<T> {
+                        type Response = super::YieldBackendResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::YieldBackendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::yield_backend(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = YieldBackendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/SignKubelet" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignKubeletSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::UnaryService<super::SignKubeletRequest>
+                    for SignKubeletSvc<T> {
+                        type Response = super::SignKubeletResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignKubeletRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::sign_kubelet(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignKubeletSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1804,53 +2339,6 @@ pub mod enrolment_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// One named deviation with its remedy.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Finding {
-    /// Stable, kebab case, as "swap-off".
-    #[prost(string, tag = "1")]
-    pub check: ::prost::alloc::string::String,
-    #[prost(enumeration = "Severity", tag = "2")]
-    pub severity: i32,
-    #[prost(string, tag = "3")]
-    pub observed: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
-    pub wanted: ::prost::alloc::string::String,
-    #[prost(string, tag = "5")]
-    pub remedy: ::prost::alloc::string::String,
-    #[prost(bool, tag = "6")]
-    pub mendable: bool,
-}
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Severity {
-    Unspecified = 0,
-    Warning = 1,
-    Refusal = 2,
-}
-impl Severity {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "SEVERITY_UNSPECIFIED",
-            Self::Warning => "SEVERITY_WARNING",
-            Self::Refusal => "SEVERITY_REFUSAL",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "SEVERITY_UNSPECIFIED" => Some(Self::Unspecified),
-            "SEVERITY_WARNING" => Some(Self::Warning),
-            "SEVERITY_REFUSAL" => Some(Self::Refusal),
-            _ => None,
-        }
-    }
-}
 /// A node's own summary.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HealthDigest {
@@ -1931,115 +2419,6 @@ impl ComponentHealth {
         }
     }
 }
-/// What something waits for, and since when.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Waiting {
-    #[prost(string, tag = "1")]
-    pub condition: ::prost::alloc::string::String,
-    #[prost(message, optional, tag = "2")]
-    pub since: ::core::option::Option<::prost_types::Timestamp>,
-    #[prost(string, tag = "3")]
-    pub observed: ::prost::alloc::string::String,
-}
-/// How an operation ended.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Outcome {
-    #[prost(oneof = "outcome::Outcome", tags = "1, 2, 3")]
-    pub outcome: ::core::option::Option<outcome::Outcome>,
-}
-/// Nested message and enum types in `Outcome`.
-pub mod outcome {
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Succeeded {}
-    #[derive(Clone, PartialEq, ::prost::Message)]
-    pub struct Refused {
-        #[prost(message, repeated, tag = "1")]
-        pub findings: ::prost::alloc::vec::Vec<super::Finding>,
-    }
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Failed {
-        #[prost(string, tag = "1")]
-        pub step: ::prost::alloc::string::String,
-        #[prost(string, tag = "2")]
-        pub error: ::prost::alloc::string::String,
-        #[prost(string, repeated, tag = "3")]
-        pub done: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-        #[prost(string, tag = "4")]
-        pub remedy: ::prost::alloc::string::String,
-    }
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Outcome {
-        #[prost(message, tag = "1")]
-        Succeeded(Succeeded),
-        #[prost(message, tag = "2")]
-        Refused(Refused),
-        #[prost(message, tag = "3")]
-        Failed(Failed),
-    }
-}
-/// One line of an operation's story.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ReportEvent {
-    #[prost(oneof = "report_event::Event", tags = "1, 2, 3, 4, 5")]
-    pub event: ::core::option::Option<report_event::Event>,
-}
-/// Nested message and enum types in `ReportEvent`.
-pub mod report_event {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Planned {
-        #[prost(string, repeated, tag = "1")]
-        pub steps: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    }
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct Step {
-        /// From 1.
-        #[prost(uint32, tag = "1")]
-        pub index: u32,
-        #[prost(string, tag = "2")]
-        pub step: ::prost::alloc::string::String,
-    }
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Event {
-        #[prost(message, tag = "1")]
-        Planned(Planned),
-        #[prost(message, tag = "2")]
-        Started(Step),
-        #[prost(message, tag = "3")]
-        Waiting(super::Waiting),
-        #[prost(message, tag = "4")]
-        Finished(Step),
-        #[prost(message, tag = "5")]
-        Ended(super::Outcome),
-    }
-}
-/// An operation as an agent shows it.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct OperationStatus {
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub kind: ::prost::alloc::string::String,
-    #[prost(message, optional, tag = "3")]
-    pub accepted: ::core::option::Option<::prost_types::Timestamp>,
-    #[prost(message, optional, tag = "4")]
-    pub step: ::core::option::Option<operation_status::StepUnderWay>,
-    #[prost(message, optional, tag = "5")]
-    pub waiting: ::core::option::Option<Waiting>,
-    #[prost(message, optional, tag = "6")]
-    pub outcome: ::core::option::Option<Outcome>,
-}
-/// Nested message and enum types in `OperationStatus`.
-pub mod operation_status {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-    pub struct StepUnderWay {
-        #[prost(uint32, tag = "1")]
-        pub index: u32,
-        #[prost(uint32, tag = "2")]
-        pub of: u32,
-        #[prost(string, tag = "3")]
-        pub step: ::prost::alloc::string::String,
-    }
-}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExecuteRequest {
     #[prost(message, optional, tag = "1")]
@@ -2074,7 +2453,7 @@ pub struct Instruction {
     pub fence: ::core::option::Option<u64>,
     #[prost(
         oneof = "instruction::Order",
-        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
     )]
     pub order: ::core::option::Option<instruction::Order>,
 }
@@ -2119,6 +2498,18 @@ pub mod instruction {
     pub struct Uncordon {
         #[prost(string, tag = "1")]
         pub node: ::prost::alloc::string::String,
+    }
+    /// Puts the client certificate in that the agent has got for this node's kubelet, and restarts the kubelet.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct InstallKubeletCertificate {}
+    /// Renews what kubeadm signs on this control plane. The same renewal again goes on with what was begun.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RenewCertificates {
+        #[prost(string, tag = "1")]
+        pub renewal: ::prost::alloc::string::String,
+        /// No API server answers: no lease, no quorum to keep.
+        #[prost(bool, tag = "2")]
+        pub without_api: bool,
     }
     /// Upgrades this node.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2172,6 +2563,10 @@ pub mod instruction {
         Upgrade(Upgrade),
         #[prost(message, tag = "16")]
         ReplaceAgent(ReplaceAgent),
+        #[prost(message, tag = "17")]
+        RenewCertificates(RenewCertificates),
+        #[prost(message, tag = "18")]
+        InstallKubeletCertificate(InstallKubeletCertificate),
     }
 }
 /// What a join needs. Never written to disk or to a log.

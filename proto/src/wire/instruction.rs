@@ -83,6 +83,16 @@ impl From<RolloutOrder> for instruction::Order {
                 version: order.version.to_string(),
                 digest: order.digest.to_string(),
             }),
+            RolloutOrder::RenewCertificates {
+                renewal,
+                without_api,
+            } => Self::RenewCertificates(instruction::RenewCertificates {
+                renewal: renewal.to_string(),
+                without_api,
+            }),
+            RolloutOrder::InstallKubeletCertificate => {
+                Self::InstallKubeletCertificate(instruction::InstallKubeletCertificate {})
+            }
         }
     }
 }
@@ -119,6 +129,12 @@ fn rollout(order: instruction::Order) -> Result<RolloutOrder, WireError> {
             version: text("replace_agent.version", &order.version)?,
             digest: text("replace_agent.digest", &order.digest)?,
         }),
+        instruction::Order::RenewCertificates(renew) => RolloutOrder::RenewCertificates {
+            renewal: OperationId::new(renew.renewal)
+                .map_err(|error| WireError::wrong("renew_certificates.renewal", error))?,
+            without_api: renew.without_api,
+        },
+        instruction::Order::InstallKubeletCertificate(_) => RolloutOrder::InstallKubeletCertificate,
         _ => return Err(WireError::wrong("order", "it is not known here")),
     })
 }

@@ -1,6 +1,6 @@
 //! Any value of a rollout, and its way over the wire.
 
-use hactl_proto::instruction::Fence;
+use hactl_proto::instruction::{Fence, OperationId};
 use hactl_proto::rollout::{
     Drain, LeaseAnswer, RolloutOrder, RolloutRecord, RolloutWish, Upgrade, UpgradePart,
 };
@@ -24,6 +24,7 @@ pub(crate) fn rollout_order() -> impl Strategy<Value = RolloutOrder> {
     prop_oneof![
         target().prop_map(|target| RolloutOrder::Stage { target }),
         Just(RolloutOrder::SnapshotEtcd),
+        Just(RolloutOrder::InstallKubeletCertificate),
         name().prop_map(|node| RolloutOrder::ReleaseBackend { node }),
         name().prop_map(|node| RolloutOrder::ReturnBackend { node }),
         (name(), any::<u32>(), any::<bool>(), any::<bool>()).prop_map(
@@ -35,6 +36,12 @@ pub(crate) fn rollout_order() -> impl Strategy<Value = RolloutOrder> {
             })
         ),
         name().prop_map(|node| RolloutOrder::Uncordon { node }),
+        ("[a-z0-9-]{1,40}", any::<bool>()).prop_map(|(text, without_api)| {
+            RolloutOrder::RenewCertificates {
+                renewal: OperationId::new(text).unwrap(),
+                without_api,
+            }
+        }),
         (target(), any::<bool>(), part, any::<bool>()).prop_map(
             |(target, first, part, keep_etcd)| RolloutOrder::Upgrade(Upgrade {
                 target,

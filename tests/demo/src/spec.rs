@@ -56,6 +56,7 @@ pub(crate) fn spec(port: u16) -> Result<ClusterSpec> {
         ],
         workers: vec![node("w1", 21, "north")?, node("w2", 22, "south")?],
         upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
+        certificates: hactl_proto::spec::certificates::CertificatePolicy::default(),
         pod_network: Some(PodNetwork {
             manifest: "{}".to_owned(),
         }),

@@ -76,6 +76,14 @@ pub(crate) enum Verb {
     },
     /// End every partition and loss
     Heal,
+    /// Have the certificates that kubeadm renews end so many seconds from now, signed anew by the cluster's own CAs
+    Shorten {
+        /// Seconds
+        seconds: u64,
+        /// Those of kubelets as clients too
+        #[arg(long)]
+        kubelets: bool,
+    },
     /// Show a node's log, of a node that is off too
     Logs {
         /// The node
@@ -96,6 +104,8 @@ pub(crate) enum Verb {
     ByHand,
     /// First boots with hactl, a power loss, killed agents: what CI runs
     Check(Up),
+    /// Certificates of real nodes: read, renewed under a client, in time, after all have ended
+    CheckCertificates(Certificates),
     /// A rolling upgrade of real nodes, and what may go wrong in it
     CheckUpgrade(Upgrade),
     /// hactl and the same by hand, measured in one run
@@ -166,6 +176,22 @@ pub(crate) struct Upgrade {
     /// The version to upgrade to
     #[arg(long, default_value = "v1.20.3")]
     pub(crate) to: Version,
+}
+
+/// Options of `check-certificates`.
+#[derive(clap::Args)]
+pub(crate) struct Certificates {
+    #[command(flatten)]
+    pub(crate) up: Up,
+    /// Only cases with these words in their names; may be given several times
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) only: Vec<String>,
+    /// How long certificates live that are renewed in time: a third of it is for three control planes' turns, of some three minutes on two cores
+    #[arg(long, value_name = "MINUTES", default_value_t = 36)]
+    pub(crate) life: u64,
+    /// Begin on the cluster that is up, if one is, and leave it up
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Options of `client`.

@@ -4,6 +4,7 @@
 //! needs from Debian's packages, so that a fresh machine ends with a cluster. What took minutes is kept in a cache folder.
 
 mod agent;
+mod base64;
 mod bench;
 mod bench_upgrade;
 mod binaries;
@@ -14,6 +15,7 @@ mod cache;
 mod cgroup;
 mod check;
 mod check_agents;
+mod check_certificates;
 mod check_upgrade;
 mod cli;
 mod client;
@@ -38,6 +40,7 @@ mod program;
 mod progress;
 mod rollout;
 mod rootfs;
+mod short_lived;
 mod spec;
 mod status;
 mod switch;
@@ -57,7 +60,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cache::Cache;
-use crate::cli::{Cli, Up, Upgrade, Verb};
+use crate::cli::{Certificates, Cli, Up, Upgrade, Verb};
 use crate::disk::Shared;
 use crate::kubernetes::Kubernetes;
 use crate::lab::{Lab, Place, Role};
@@ -84,6 +87,7 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Up(options) => up(&cache, place, &options).map(|_| ()),
         Verb::Check(options) => check(&cache, &place, options),
+        Verb::CheckCertificates(options) => check_certificates(&cache, &place, options),
         Verb::CheckUpgrade(options) => check_upgrade(&cache, &place, options),
         Verb::Bench(options) => bench(&cache, &place, options),
         Verb::BenchUpgrade(options) => bench_upgrade(&cache, &place, options),
@@ -232,6 +236,61 @@ fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     power::clear(place)
 }
 
+/// Certificates that are whole, renewed under a client, renewed by an agent that is killed meanwhile, renewed in time, and all ended.
+fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Result<()> {
+    let Certificates {
+        mut up,
+        only,
+        life,
+        keep,
+    } = options;
+    let mut cases = check::Cases::default();
+    cases.only = only;
+    let lab = match Lab::load(place.clone()) {
+        Ok(lab) if keep => lab,
+        _ => cases.case("a cluster with certificates", || {
+            certificates_up(cache, place, &mut up)
+        })?,
+    };
+    cases.picked(
+        "every kubelet serves a certificate that the cluster signed",
+        || check_certificates::kubelets_serve(&lab),
+    )?;
+    cases.picked("every certificate is whole, signed, and served", || {
+        check_certificates::shown(&lab)
+    })?;
+    cases.picked(
+        "no request fails while every control plane renews and begins anew",
+        || check_certificates::renewed(&lab),
+    )?;
+    cases.picked(
+        "an agent killed between renewal and restart ends it",
+        || check_certificates::agent_killed(&lab),
+    )?;
+    cases.picked(
+        "certificates with minutes of life are renewed in time by the agents alone",
+        || check_certificates::renewed_in_time(&lab, Duration::from_mins(life)),
+    )?;
+    cases.picked(
+        "a cluster whose every certificate has ended comes back without its API",
+        || check_certificates::all_ended(&lab, |nodes| power::on(cache, &lab, nodes)),
+    )?;
+    if keep {
+        return Ok(());
+    }
+    power::clear(place)
+}
+
+/// A cluster whose kubelets ask it for their serving certificates.
+fn certificates_up(cache: &Cache, place: &Place, options: &mut Up) -> Result<Lab> {
+    let Up { version, bare, .. } = *options;
+    let lab = Lab::plan(place.clone(), version, bare, &options.nodes, &options.zones)?;
+    let spec = cache.path(format!("specs/{}.yaml", place.name()));
+    cache::write(&spec, spec::with_serving_certificates(&lab))?;
+    options.spec.get_or_insert(spec);
+    up(cache, place.clone(), options).map(|(lab, _)| lab)
+}
+
 /// An upgrade by hactl and the same by hand, beside each other, on clusters of the same nodes.
 fn bench_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     let Upgrade {
@@ -268,6 +327,7 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
     match verb {
         Verb::Up(_)
         | Verb::Check(_)
+        | Verb::CheckCertificates(_)
         | Verb::CheckUpgrade(_)
         | Verb::Bench(_)
         | Verb::BenchUpgrade(_)
@@ -289,6 +349,9 @@ fn with_lab(cache: &Cache, lab: &Lab, verb: Verb) -> Result<()> {
         Verb::Partition { groups } => partition::part(lab, &groups),
         Verb::Lose { percent } => partition::lose(lab, percent),
         Verb::Heal => partition::heal(lab),
+        Verb::Shorten { seconds, kubelets } => {
+            short_lived::all(lab, Duration::from_secs(seconds), kubelets)
+        }
         Verb::Logs { node, unit, follow } => status::logs(lab, &node, unit.as_deref(), follow),
         Verb::Wipe { nodes } => power::wipe(cache, lab, &nodes, |node| agent::install(lab, node)),
         Verb::ByHand => by_hand::make(lab).map(|taken| taken.print()),

@@ -9,6 +9,17 @@ use crate::lab::{
 
 /// The spec as YAML.
 pub(crate) fn cluster(lab: &Lab) -> String {
+    with_kubelet(lab, &component::kubelet(lab.version))
+}
+
+/// The same for kubelets that ask the cluster for their serving certificates.
+pub(crate) fn with_serving_certificates(lab: &Lab) -> String {
+    let mut kubelet = component::kubelet(lab.version);
+    kubelet["serverTLSBootstrap"] = true.into();
+    with_kubelet(lab, &kubelet)
+}
+
+fn with_kubelet(lab: &Lab, kubelet: &serde_json::Value) -> String {
     let zones = zones(lab);
     let mut spec = format!(
         "apiVersion: hactl.io/v1alpha1\n\
@@ -17,7 +28,7 @@ pub(crate) fn cluster(lab: &Lab) -> String {
          spec:\n  \
          kubernetes:\n    version: {}\n    kubelet: {}\n    kubeProxy: {}\n    ignorePreflightErrors: [{}]\n",
         lab.version,
-        component::kubelet(lab.version),
+        kubelet,
         component::kube_proxy(),
         component::ignored_preflight_errors(lab.version).join(", ")
     );

@@ -247,15 +247,18 @@ impl Host for SimulatedHost {
         if let Some(real) = self.real(path) {
             return real.read(path).await;
         }
-        Ok(self
-            .look(|state| {
-                state
-                    .machine(&self.name)
-                    .tree
-                    .read(path)
-                    .map(<[u8]>::to_vec)
-            })
-            .await)
+        self.look(|state| {
+            let machine = state.machine(&self.name);
+            if machine.unreadable.contains(path) {
+                return Err(HostError::File {
+                    verb: "read",
+                    path: path.display().to_string(),
+                    source: std::io::Error::other("input/output error"),
+                });
+            }
+            Ok(machine.tree.read(path).map(<[u8]>::to_vec))
+        })
+        .await
     }
 
     async fn list(&self, path: &Path) -> Result<Option<Vec<Entry>>, HostError> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hactl_node_plan::command::Output;
@@ -77,6 +78,8 @@ pub struct Machine {
     pub pods: BTreeMap<String, String>,
     /// What each process took up of certificates when it began, PEM by component.
     pub holds: BTreeMap<String, String>,
+    /// Files that its disk gives an error for.
+    pub unreadable: BTreeSet<PathBuf>,
     /// Whether `kubeadm certs renew` says that all is well and renews nothing.
     pub renews_nothing: bool,
     /// Control planes that its HAProxy was told to let go of.
@@ -129,6 +132,7 @@ impl Machine {
             kubelet_running: version.to_owned(),
             pods: BTreeMap::new(),
             holds: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             renews_nothing: false,
             released: BTreeSet::new(),
             life: 0,

@@ -82,6 +82,16 @@ impl<'a> Run<'a> {
         &mut self,
         command: &Command,
     ) -> Result<Result<Output, HostError>, Interrupted> {
+        let Some((from, to)) = &command.bind else {
+            return self.unbound(command);
+        };
+        self.tree().swap(from, to);
+        let done = self.unbound(command);
+        self.tree().swap(from, to);
+        done
+    }
+
+    fn unbound(&mut self, command: &Command) -> Result<Result<Output, HostError>, Interrupted> {
         if let Some(model) = self.state.programs.get(&command.program).cloned() {
             return Ok(Ok((model.0)(self.machine(), command)));
         }
@@ -92,7 +102,7 @@ impl<'a> Run<'a> {
             | "ctr" => self.packages(command)?,
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
-            "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" => {
+            "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" | "ln" => {
                 self.small(command)
             }
             program => {

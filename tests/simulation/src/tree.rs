@@ -100,6 +100,21 @@ impl Tree {
         }
     }
 
+    /// Each of two folders gets what the other holds, as a program sees it to which one is bound in the other's place.
+    pub(crate) fn swap(&mut self, one: impl AsRef<Path>, other: impl AsRef<Path>) {
+        let (one, other) = (one.as_ref(), other.as_ref());
+        let files = std::mem::take(&mut self.files);
+        let moved = files.into_iter().map(|(file, bytes)| {
+            let to = match (file.strip_prefix(one), file.strip_prefix(other)) {
+                (Ok(below), _) => other.join(below),
+                (_, Ok(below)) => one.join(below),
+                _ => file,
+            };
+            (to, bytes)
+        });
+        self.files = moved.collect();
+    }
+
     /// Removes a file, or a folder with all in it.
     pub fn remove(&mut self, path: impl AsRef<Path>) {
         let path = path.as_ref();

@@ -109,6 +109,12 @@ impl World {
         SimulatedHost::new(self.clone(), name.clone(), life)
     }
 
+    /// The same in the life under way: for who looks on beside the agent, and must not end it.
+    pub fn onlooker(&self, name: &NodeName) -> SimulatedHost {
+        let life = self.state().machine(name).life;
+        SimulatedHost::new(self.clone(), name.clone(), life)
+    }
+
     /// What is behind the lock.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,7 @@ use hactl_proto::report::Outcome;
 use hactl_proto::rollout::{Drain, RolloutOrder, Upgrade, UpgradePart};
 use hactl_simulation::{Cut, SimulatedHost, World};
 use support::fleet::TARGET;
-use support::{admit, engine, instruction, life, name, world};
+use support::{admit, engine, id, instruction, life, name, through, world};
 
 const CUTS: [Cut; 3] = [
     Cut::Kill,
@@ -39,11 +39,15 @@ enum Kind {
     UpgradeFirst,
     UpgradeNode,
     Drain,
+    Renew,
 }
 
 impl Kind {
     const fn upgrades(self) -> bool {
-        matches!(self, Self::Stage | Self::UpgradeFirst | Self::UpgradeNode)
+        matches!(
+            self,
+            Self::Stage | Self::UpgradeFirst | Self::UpgradeNode | Self::Renew
+        )
     }
 
     async fn order(self, world: &World, node: &str) -> Order {
@@ -67,6 +71,10 @@ impl Kind {
                 part: UpgradePart::Whole,
                 keep_etcd: true,
             })),
+            Self::Renew => rollout(RolloutOrder::RenewCertificates {
+                renewal: id("renewal-1"),
+                without_api: false,
+            }),
             Self::Drain => rollout(RolloutOrder::Drain(Drain {
                 node: name("w1"),
                 limit_seconds: 60,
@@ -249,6 +257,9 @@ fn check(world: &World, scenario: &Scenario, marked_before: bool) -> Result<(), 
             "the upgrade is not recorded as finished",
         )?;
     }
+    if scenario.order == Kind::Renew {
+        through::renewed(machine)?;
+    }
     let journal = machine.tree.text("/var/lib/hactl/journal/journal");
     ensure(
         !journal.contains("000000000000"),
@@ -417,5 +428,14 @@ fn a_drain_is_finished_wherever_its_control_plane_is_cut() {
         node: "cp1",
         before: &JOINED,
         order: Kind::Drain,
+    });
+}
+
+#[test]
+fn a_renewal_is_finished_wherever_it_is_cut() {
+    matrix(&Scenario {
+        node: "cp2",
+        before: &JOINED,
+        order: Kind::Renew,
     });
 }

@@ -45,6 +45,7 @@ pub(crate) fn spec(control_planes: u8, workers: u8) -> anyhow::Result<ClusterSpe
     };
     Ok(ClusterSpec {
         upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
+        certificates: hactl_proto::spec::certificates::CertificatePolicy::default(),
         name: ClusterName::new("example")?,
         kubernetes: KubernetesSpec {
             version: FROM,

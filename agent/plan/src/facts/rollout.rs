@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::name::NodeName;
 use hactl_proto::rollout::agent::AgentVersion;
 use hactl_proto::rollout::survey::{PackageSource, Staged};
 use hactl_proto::version::KubernetesVersion;
 
 use super::Known;
+use crate::certificate::renewal::RenewalProgress;
 use crate::etcd::MemberId;
 use crate::join::lease::Lease;
 use crate::kubeadm::output::NodeObject;
@@ -54,6 +56,12 @@ pub struct RolloutFacts {
     pub agent: Known<Option<InstalledAgent>>,
     /// Name and version that the package holds which the order is about; `None`: it was not brought.
     pub brought: Known<Option<(String, AgentVersion)>>,
+    /// How far a renewal of certificates has come; `None`: none was begun.
+    pub renewal: Known<Option<RenewalProgress>>,
+    /// The certificates, with what ports serve; read for a renewal alone.
+    pub certificates: Known<CertificateInventory>,
+    /// Whether a certificate and key that the agent has got for the kubelet lie ready to be put in.
+    pub kubelet_pair: Known<bool>,
     /// Files of verified snapshots that are kept here.
     pub snapshots: BTreeSet<String>,
 }

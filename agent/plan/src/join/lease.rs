@@ -91,12 +91,17 @@ impl Holder {
 }
 
 impl Lease {
-    /// Whether nobody can be acting under it any more.
+    /// Whether nobody can be acting under it any more, as long as clocks differ by less than ten seconds.
     pub fn free(&self, now: Timestamp) -> bool {
         self.holder.is_empty()
-            || self.renewed.is_none_or(|renewed| {
-                now.as_second() > renewed.as_second() + self.duration + CLOCKS
-            })
+            || self
+                .renewed
+                .is_none_or(|renewed| now.as_second() > renewed.as_second() + self.patience())
+    }
+
+    /// Seconds without a renewal after which nobody can be acting under it, whatever the clocks say.
+    pub const fn patience(&self) -> i64 {
+        self.duration + CLOCKS
     }
 
     /// Whether this holder holds it under this number, whatever the time.

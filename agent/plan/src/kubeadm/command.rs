@@ -18,6 +18,8 @@ const JOIN_LIMIT: Duration = Duration::from_mins(15);
 const RESET_LIMIT: Duration = Duration::from_mins(7);
 /// Four components, each awaited five minutes for its hash and five to run, and back again (kubeadm reference, 4.5).
 const UPGRADE_LIMIT: Duration = Duration::from_mins(50);
+/// It asks an API server that may be away.
+const RENEW_LIMIT: Duration = Duration::from_mins(10);
 /// Phases that only talk to the API server.
 const PHASE_LIMIT: Duration = Duration::from_mins(5);
 
@@ -122,6 +124,12 @@ pub fn reset(kubeadm: Kubeadm) -> Command {
     };
     let socket = format!("--cri-socket={}", kubeadm.cri_socket());
     Command::new("kubeadm", ["reset", "--force", skipped, &socket]).limit(RESET_LIMIT)
+}
+
+/// `kubeadm certs renew all`, the same words from 1.20 on. That it ends with 0 proves nothing (kubeadm reference, 2.1.1); where
+/// the API does not answer it asks for a while and goes by its defaults.
+pub fn renew_certificates() -> Command {
+    Command::new("kubeadm", ["certs", "renew", "all"]).limit(RENEW_LIMIT)
 }
 
 /// `kubeadm upgrade apply`, on the first control plane alone.

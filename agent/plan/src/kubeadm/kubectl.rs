@@ -106,6 +106,16 @@ impl Kubectl {
         self.command(words.into_iter().chain(selector.as_deref()))
     }
 
+    /// All requests for certificates, as JSON.
+    pub fn certificate_requests(&self) -> Command {
+        self.command(["get", "certificatesigningrequests", "-o", "json"])
+    }
+
+    /// Approves a request; the controller manager then signs it.
+    pub fn approve_certificate(&self, request: &str) -> Command {
+        self.command(["certificate", "approve", request])
+    }
+
     /// All disruption budgets, as JSON.
     pub fn budgets(&self) -> Command {
         self.command([

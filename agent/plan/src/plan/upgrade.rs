@@ -88,7 +88,7 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
 
 /// Whether this node's member leads. It hands that over before it stops (I4), and only then: a request that is under way
 /// meanwhile may fail (`etcdserver: leader changed`; seen with etcd 3.4 once in 60 moves under 20 requests a second).
-fn leads(facts: &Facts) -> bool {
+pub(super) fn leads(facts: &Facts) -> bool {
     matches!((&facts.rollout.leader, &facts.kubernetes.member),
         (Known::Is(Some(leader)), Some(member)) if *leader == member.id)
 }
@@ -275,7 +275,7 @@ fn fence(instruction: &Instruction, node: &NodeContext, facts: &Facts) -> Option
 }
 
 /// What stays up must be a healthy quorum while this member is away (I3).
-fn quorum(facts: &Facts) -> Option<Finding> {
+pub(super) fn quorum(facts: &Facts) -> Option<Finding> {
     let view = match &facts.kubernetes.etcd {
         Known::Is(Some(view)) => Known::Is(view.clone()),
         Known::Is(None) => Known::Unknown("no etcd runs here".to_owned()),
@@ -347,4 +347,4 @@ fn installed(fact: &Known<Option<KubernetesVersion>>) -> Option<&KubernetesVersi
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

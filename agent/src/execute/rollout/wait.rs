@@ -90,7 +90,7 @@ async fn static_pods_complaint<H: Host>(cx: &ExecuteContext<H>, tag: &str) -> Op
 }
 
 /// API server ready and live (at that version and run by nothing older, where given), etcd member started, voting, healthy and leader known.
-pub(super) async fn control_plane<H: Host>(
+pub(in crate::execute) async fn control_plane<H: Host>(
     cx: &ExecuteContext<H>,
     version: Option<&KubernetesVersion>,
 ) -> Result<(), StepError> {
@@ -123,7 +123,9 @@ async fn control_plane_complaint<H: Host>(
     (said != wanted).then(|| format!("its API server says {said}"))
 }
 
-async fn member_complaint<H: Host>(cx: &ExecuteContext<H>) -> Option<String> {
+pub(in crate::execute) async fn member_complaint<H: Host>(
+    cx: &ExecuteContext<H>,
+) -> Option<String> {
     let endpoint = EtcdCall::local(EtcdRequest::Members).endpoint;
     let list = match view::members(&*cx.host, &endpoint).await {
         Ok(list) => list,

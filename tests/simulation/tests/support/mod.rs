@@ -11,6 +11,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod fleet;
+pub(crate) mod renewing;
 pub(crate) mod through;
 
 use std::future::Future;
@@ -92,6 +93,7 @@ pub(crate) fn spec() -> ClusterSpec {
         ],
         workers: vec![node("w1", 21, "a")],
         upgrade: hactl_proto::spec::upgrade::UpgradePolicy::default(),
+        certificates: hactl_proto::spec::certificates::CertificatePolicy::default(),
         pod_network: Some(PodNetwork {
             manifest: "kind: DaemonSet\n".to_owned(),
         }),

@@ -1,10 +1,11 @@
 //! What holds once a rollout is through.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use hactl_proto::version::KubernetesVersion;
-use hactl_simulation::World;
+use hactl_simulation::{Machine, World};
 
 use super::fleet::NODES;
 use super::name;
@@ -39,6 +40,62 @@ pub(crate) async fn heard(said: &Mutex<Vec<String>>, fits: impl Fn(&str) -> bool
     while !said.lock().unwrap().iter().any(|line| fits(line)) {
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// What holds once a control plane's certificates are renewed: another serial number in each file, each process begun anew with it,
+/// each manifest back.
+pub(crate) fn renewed(machine: &Machine) -> Result<(), String> {
+    let ensure = |holds: bool, what: String| if holds { Ok(()) } else { Err(what) };
+    for file in [
+        "pki/apiserver.crt",
+        "pki/apiserver-etcd-client.crt",
+        "pki/etcd/server.crt",
+        "pki/etcd/peer.crt",
+        "pki/front-proxy-client.crt",
+        "admin.conf",
+        "super-admin.conf",
+        "controller-manager.conf",
+        "scheduler.conf",
+    ] {
+        let now = machine.tree.text(format!("/etc/kubernetes/{file}"));
+        let kept = format!("/var/lib/hactl/certificates/kept/etc/kubernetes/{file}");
+        let before = machine.tree.text(kept);
+        ensure(
+            !now.is_empty() && !before.is_empty(),
+            format!("{file} is not there twice"),
+        )?;
+        ensure(now != before, format!("{file} is not renewed"))?;
+    }
+    for (component, file) in [
+        ("etcd", "pki/etcd/server.crt"),
+        ("kube-apiserver", "pki/apiserver.crt"),
+        ("kube-controller-manager", "controller-manager.conf"),
+        ("kube-scheduler", "scheduler.conf"),
+    ] {
+        let now = machine.tree.text(format!("/etc/kubernetes/{file}"));
+        ensure(
+            machine.pods.contains_key(component),
+            format!("{component} does not run"),
+        )?;
+        ensure(
+            machine.holds.get(component) == Some(&now),
+            format!("{component} holds the old one"),
+        )?;
+    }
+    let held = machine
+        .tree
+        .list(Path::new("/var/lib/hactl/certificates/manifests"));
+    ensure(
+        held.is_none_or(|held| held.is_empty()),
+        "a manifest is held".to_owned(),
+    )?;
+    let progress = machine
+        .tree
+        .text("/var/lib/hactl/certificates/renewal.json");
+    ensure(
+        progress.contains("\"finished\": true"),
+        "it is not recorded as finished".to_owned(),
+    )
 }
 
 /// What holds once a rollout is through.

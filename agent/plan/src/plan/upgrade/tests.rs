@@ -52,7 +52,7 @@ fn member(node: &NodeContext, id: u64) -> EtcdMember {
 }
 
 /// A node of a healthy cluster at the old version, all that the new one wants brought to it, cordoned under the lease.
-fn before(node: &NodeContext) -> Facts {
+pub(in crate::plan) fn before(node: &NodeContext) -> Facts {
     let members: Vec<EtcdMember> = (1_u64..)
         .zip(["cp1", "cp2", "cp3"])
         .map(|(id, name)| member(&context(name), id))

@@ -22,7 +22,7 @@ fn unknown_fields_with_the_nearest_known_one() {
     "#);
     insta::assert_snapshot!(changed("  zones: [a, b, c]", "  zones: [a, b, c]\n  replicas: 3"), @r#"
     cluster.yaml:16:3: error: spec: unknown field "replicas"
-        why:    known here: kubernetes, networks, endpoint, etcd, zones, controlPlanes, workers, workerEnrolment, podNetwork, policies, upgrade
+        why:    known here: kubernetes, networks, endpoint, etcd, zones, controlPlanes, workers, workerEnrolment, podNetwork, policies, upgrade, certificates
         remedy: remove it, or look docs/spec.md up
     "#);
 }

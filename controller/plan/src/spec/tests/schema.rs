@@ -2,14 +2,15 @@
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use hactl_proto::prerequisite::Check;
+use hactl_proto::spec::certificates::CertificatePolicy;
 use hactl_proto::spec::upgrade::UpgradePolicy;
 use serde_json::{Map, Value};
 
 use super::super::document::{self, Content};
 use super::super::problem::Problems;
 use super::super::{
-    METADATA_FIELDS, ROOT_FIELDS, SPEC_FIELDS, endpoint, etcd, free_form, kubernetes, networks,
-    nodes, pod_network, policies, upgrade,
+    METADATA_FIELDS, ROOT_FIELDS, SPEC_FIELDS, certificates, endpoint, etcd, free_form, kubernetes,
+    networks, nodes, pod_network, policies, upgrade,
 };
 use super::examples::{ALL, example};
 use super::{GOOD, judge, with};
@@ -54,7 +55,7 @@ fn properties<'a>(schema: &'a Value, pointer: &str) -> &'a Map<String, Value> {
 #[test]
 fn schema_and_reader_know_the_same_fields() {
     let schema = schema();
-    let objects: [(&str, &[&str]); 14] = [
+    let objects: [(&str, &[&str]); 15] = [
         ("", ROOT_FIELDS),
         ("/properties/metadata", METADATA_FIELDS),
         ("/properties/spec", SPEC_FIELDS),
@@ -69,6 +70,7 @@ fn schema_and_reader_know_the_same_fields() {
         ("/$defs/node", nodes::FIELDS),
         ("/$defs/podNetwork", pod_network::FIELDS),
         ("/$defs/policies", policies::FIELDS),
+        ("/$defs/certificates", certificates::FIELDS),
         ("/$defs/upgrade", upgrade::FIELDS),
         ("/$defs/upgrade/properties/canary", upgrade::CANARY_FIELDS),
         ("/$defs/window", upgrade::WINDOW_FIELDS),
@@ -145,6 +147,10 @@ fn schema_and_reader_know_the_same_words_and_defaults() {
         at("/$defs/window/properties/days/items/enum"),
         words(upgrade::DAYS)
     );
+    assert_eq!(
+        at("/$defs/certificates/properties/renewBeforeDays/default"),
+        CertificatePolicy::default().renew_before_days
+    );
     let usual = UpgradePolicy::default();
     for (pointer, default) in [
         ("maxUnavailable", Value::from(usual.max_unavailable)),
@@ -195,6 +201,8 @@ fn what_the_schema_refuses_the_reader_refuses_too() {
         format!("{GOOD}  policies: {{prerequisites: {{swap: off}}}}\n"),
         format!("{GOOD}  policies: {{prerequisites: {{swap-off: no}}}}\n"),
         format!("{GOOD}  workerEnrolment: yes\n"),
+        format!("{GOOD}  certificates: {{renewBeforeDays: 0}}\n"),
+        format!("{GOOD}  certificates: {{renewBeforeDays: 400}}\n"),
         format!("{GOOD}  upgrade: {{maxUnavailable: 0}}\n"),
         format!("{GOOD}  upgrade: {{drainLimitSeconds: 5}}\n"),
         format!("{GOOD}  upgrade: {{windows: [{{from: \"22:00\", to: \"04:00\"}}]}}\n"),

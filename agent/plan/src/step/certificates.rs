@@ -1,0 +1,72 @@
+//! Steps of a renewal of certificates on a control plane.
+
+/// A static pod that has to begin anew to take up new certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StaticPod {
+    /// etcd. It reads its own certificates at each handshake and is begun anew for certainty, first of all.
+    Etcd,
+    /// The API server: its client certificate towards etcd is read once.
+    ApiServer,
+    /// The controller manager: its kubeconfig is read once.
+    ControllerManager,
+    /// The scheduler: the same.
+    Scheduler,
+}
+
+/// An effect of a renewal. Each looks whether its effect is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateStep {
+    /// Copies certificates, keys and kubeconfigs to a place of their own, and writes down the serial numbers.
+    Keep,
+    /// `kubeadm certs renew all`; done when every serial number is another.
+    Renew,
+    /// Takes the pod's manifest away until the container runtime runs it no more, puts it back, waits until it is well.
+    Restart(StaticPod),
+    /// Compares what each port serves with its file.
+    VerifyServed,
+    /// Waits for API server and etcd member, several looks in a row.
+    AwaitControlPlane,
+    /// Writes down that all is through.
+    Record,
+    /// Puts the pair in that lies ready for the kubelet, restarts the kubelet, waits until it is well.
+    InstallKubelet,
+}
+
+impl StaticPod {
+    /// In the order in which they are begun anew.
+    pub const ALL: [Self; 4] = [
+        Self::Etcd,
+        Self::ApiServer,
+        Self::ControllerManager,
+        Self::Scheduler,
+    ];
+
+    /// The container's name, and the manifest's without its ending.
+    pub const fn component(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+        }
+    }
+}
+
+impl CertificateStep {
+    /// The step's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep-certificates",
+            // `hactl-*-kubeadm-*` is what the agent looks for to see whether a kubeadm of its own still runs.
+            Self::Renew => "kubeadm-certs-renew",
+            Self::Restart(StaticPod::Etcd) => "restart-etcd",
+            Self::Restart(StaticPod::ApiServer) => "restart-api-server",
+            Self::Restart(StaticPod::ControllerManager) => "restart-controller-manager",
+            Self::Restart(StaticPod::Scheduler) => "restart-scheduler",
+            Self::VerifyServed => "verify-served",
+            Self::AwaitControlPlane => "await-control-plane",
+            Self::Record => "record-renewed",
+            Self::InstallKubelet => "install-kubelet-certificate",
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! One static pod begins anew: its manifest goes away until the container runtime runs it no more, then comes back. A container
+//! that is only stopped may be started by a kubelet that read nothing anew; a manifest that is gone leaves no doubt.
+//!
+//! The manifest lies in the agent's own folder meanwhile. Wherever this is cut off, it is put back: by the step repeated, and by the
+//! agent's next start before anything else.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hactl_node_plan::kubeadm::layout;
+use hactl_node_plan::step::certificates::StaticPod;
+use hactl_node_plan::systemd;
+
+use super::{EVERY, keep, order, state};
+use crate::execute::rollout::wait;
+use crate::execute::{Condition, ExecuteContext, StepError};
+use crate::host::{Host, HostError};
+use crate::inspect::kubernetes::api_server;
+use crate::inspect::rollout::running;
+use crate::paths::Paths;
+
+/// The kubelet looks at its folder every 20 seconds where it does not hear of changes; an API server ends its requests first.
+const GONE_LIMIT: Duration = Duration::from_mins(3);
+const BACK_LIMIT: Duration = Duration::from_mins(5);
+const MODE: u32 = 0o600;
+
+fn manifest(component: &str) -> PathBuf {
+    Path::new(layout::MANIFESTS).join(format!("{component}.yaml"))
+}
+
+fn folder(paths: &Paths) -> PathBuf {
+    paths.certificates().join("manifests")
+}
+
+/// Begins it anew and waits until it is well.
+pub(super) async fn restart<H: Host>(
+    cx: &ExecuteContext<H>,
+    pod: StaticPod,
+) -> Result<(), StepError> {
+    let component = pod.component();
+    let (place, held) = (
+        manifest(component),
+        folder(&cx.paths).join(format!("{component}.yaml")),
+    );
+    if let Some(text) = cx.host.read(&place).await? {
+        cx.host.replace(&held, &text, MODE).await?;
+        cx.host.remove(&place).await?;
+    } else if cx.host.read(&held).await?.is_none() {
+        return Err(state(
+            format!("restart {component}"),
+            format!("{} is not there", place.display()),
+            "Make it anew with `kubeadm init phase control-plane` or `etcd local`, then renew again.",
+        ));
+    }
+    let gone = gone(cx, component).await;
+    // In any case: a node without its manifest is worse off than with the old certificate.
+    back(&*cx.host, &held, &place).await?;
+    gone?;
+    let (_, without_api) = order(cx)?;
+    if without_api {
+        // What has crashed for hours is started with minutes between: a fresh kubelet knows nothing of that.
+        cx.run(&systemd::restart("kubelet.service")).await?;
+    }
+    well(cx, pod).await?;
+    keep::record(cx, |progress| {
+        progress.restarted.insert(component.to_owned());
+    })
+    .await
+}
+
+async fn gone<H: Host>(cx: &ExecuteContext<H>, component: &str) -> Result<(), StepError> {
+    let name = format!("{component} ended on {}", cx.node.node);
+    cx.wait(&name, EVERY, GONE_LIMIT, || async {
+        Ok(match running(&*cx.host).await {
+            Ok(running) if !running.contains_key(component) => Condition::Met(()),
+            Ok(_) => Condition::Pending("its container still runs".to_owned()),
+            Err(reason) => Condition::Pending(reason),
+        })
+    })
+    .await
+}
+
+async fn well<H: Host>(cx: &ExecuteContext<H>, pod: StaticPod) -> Result<(), StepError> {
+    let (_, without_api) = order(cx)?;
+    let component = pod.component();
+    let name = format!("{component} runs again on {}", cx.node.node);
+    cx.wait(&name, EVERY, BACK_LIMIT, || async {
+        let runs = match running(&*cx.host).await {
+            Ok(running) => running.contains_key(component),
+            Err(reason) => return Ok(Condition::Pending(reason)),
+        };
+        if !runs {
+            return Ok(Condition::Pending(
+                "its container does not run yet".to_owned(),
+            ));
+        }
+        if without_api {
+            return Ok(Condition::Met(()));
+        }
+        let complaint = match pod {
+            StaticPod::Etcd => wait::member_complaint(cx).await,
+            StaticPod::ApiServer => {
+                let serves = api_server(&*cx.host, cx.node.address).await.serves();
+                (!serves).then(|| "it is not ready".to_owned())
+            }
+            StaticPod::ControllerManager | StaticPod::Scheduler => None,
+        };
+        Ok(complaint.map_or(Condition::Met(()), Condition::Pending))
+    })
+    .await
+}
+
+/// Puts a held manifest back where there is none, then forgets it.
+async fn back<H: Host>(host: &H, held: &Path, place: &Path) -> Result<(), HostError> {
+    if let Some(text) = host.read(held).await?
+        && host.read(place).await?.is_none()
+    {
+        host.replace(place, &text, MODE).await?;
+    }
+    host.remove(held).await
+}
+
+/// Puts every held manifest back: to be called before anything else after a start of the agent.
+pub async fn put_back<H: Host>(host: &H, paths: &Paths) -> Result<(), HostError> {
+    let folder = folder(paths);
+    for entry in host.list(&folder).await?.unwrap_or_default() {
+        let place = Path::new(layout::MANIFESTS).join(&entry.name);
+        tracing::warn!(
+            manifest = entry.name,
+            "was held for a restart: putting it back"
+        );
+        back(host, &folder.join(&entry.name), &place).await?;
+    }
+    Ok(())
+}

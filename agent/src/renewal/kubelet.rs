@@ -1,0 +1,118 @@
+//! A kubelet whose client certificate has ended is let in nowhere and can't ask for another. The agent has an identity of its own: it gets one
+//! for the kubelet, from the cluster's CA where that is on this node, else from a control plane's agent, and gives itself the order to put
+//! it in. The key is made here and stays here.
+
+use std::time::Duration;
+
+use hactl_node_plan::plan::kubelet_certificate::ended;
+use hactl_proto::instruction::{Instruction, OperationId, Order};
+use hactl_proto::name::NodeName;
+use hactl_proto::report::Outcome;
+use hactl_proto::rollout::RolloutOrder;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use zeroize::Zeroizing;
+
+use super::authority::Authority;
+use super::turn::follow;
+use super::{Inner, Peers, Tale};
+use crate::causes::chain;
+use crate::host::Host;
+use crate::inspect::certificates::{Ports, certificates};
+
+/// A node whose clock is wrong for good is not given a certificate each minute.
+pub(super) const PAUSE: Duration = Duration::from_mins(10);
+const MODE: u32 = 0o600;
+
+impl<H: Host, P: Peers> Inner<H, P> {
+    /// Looks, and repairs; `true`: something was done.
+    pub(super) async fn mend_kubelet(&self, tale: &Tale) -> Result<bool, String> {
+        let node = self.operations.node();
+        let seen = certificates(&*self.host, &node, &self.paths, Ports::Leave).await;
+        let ready = self.paths.kubelet_pair();
+        let lies_ready = self.host.stamp(&ready).await;
+        let lies_ready = lies_ready.map_err(|error| chain(&error))?.is_some();
+        if self.operations.current().is_some() || !(ended(&seen) || lies_ready) {
+            return Ok(false);
+        }
+        if ended(&seen) {
+            tracing::warn!("the kubelet's client certificate has ended: getting another for it");
+            let pair = self.kubelet_pair().await?;
+            let kept = self.host.replace(&ready, pair.as_bytes(), MODE).await;
+            kept.map_err(|error| chain(&error))?;
+        }
+        match self.install_kubelet(tale).await? {
+            Outcome::Succeeded => Ok(true),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    async fn install_kubelet(&self, tale: &Tale) -> Result<Outcome, String> {
+        let order = Order::Rollout(RolloutOrder::InstallKubeletCertificate);
+        let watch = self
+            .operations
+            .submit(Instruction {
+                id: OperationId::own(&order, self.host.now()),
+                generation: self.generation,
+                fence: None,
+                order,
+            })
+            .await
+            .map_err(|error| chain(&error))?;
+        Ok(follow(watch, tale).await)
+    }
+
+    /// A fresh key, and a certificate for it, as the kubelet keeps them: in one file.
+    async fn kubelet_pair(&self) -> Result<Zeroizing<String>, String> {
+        let node = self.operations.node();
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+            .map_err(|error| format!("make a key: {error}"))?;
+        let own = Authority::read(&*self.host).await;
+        let certificate = match own.map_err(|error| chain(&error))? {
+            Some(authority) => authority
+                .sign(&node.node, &key, self.host.now())
+                .map_err(|error| chain(&error))?,
+            None => self.asked(&key).await?,
+        };
+        Ok(Zeroizing::new(format!(
+            "{certificate}{}",
+            *Zeroizing::new(key.serialize_pem())
+        )))
+    }
+
+    /// From the first control plane that signs.
+    async fn asked(&self, key: &KeyPair) -> Result<String, String> {
+        let node = self.operations.node();
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let request = params.serialize_request(key).and_then(|made| made.pem());
+        let request = request.map_err(|error| format!("make a request: {error}"))?;
+        let mut reasons = Vec::new();
+        let others = node.spec.control_planes.iter();
+        for peer in others.filter(|peer| peer.name != node.node) {
+            match self.peers.sign_kubelet(peer, &request).await {
+                Ok(certificate) => return Ok(certificate),
+                Err(reason) => reasons.push(format!("{}: {reason}", peer.name)),
+            }
+        }
+        Err(format!("have a control plane sign: {}", reasons.join("; ")))
+    }
+
+    /// The other side: signs for the kubelet of the node that asks, where this node has the cluster's CA.
+    pub(super) async fn sign_kubelet(
+        &self,
+        caller: &NodeName,
+        request: &str,
+    ) -> Result<String, String> {
+        let node = self.operations.node();
+        if node.spec.declared(caller).is_none() && !node.spec.policies.worker_enrolment {
+            return Err(format!("{caller} is not declared in the spec"));
+        }
+        let authority = Authority::read(&*self.host).await;
+        let authority = authority.map_err(|error| chain(&error))?;
+        let authority = authority.ok_or("the cluster's CA is not on this node")?;
+        let signed = authority.sign_request(caller, request, self.host.now());
+        let certificate = signed.map_err(|error| chain(&error))?;
+        tracing::warn!(node = %caller, "signed a certificate for a kubelet whose own had ended");
+        Ok(certificate)
+    }
+}

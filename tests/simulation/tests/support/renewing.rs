@@ -1,0 +1,66 @@
+//! Agents that renew certificates, as they reach each other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use hactl_agent::operation::Operations;
+use hactl_agent::paths::Paths;
+use hactl_agent::renewal::{Peers, Renewals};
+use hactl_agent::rollout::Rollouts;
+use hactl_proto::instruction::Fence;
+use hactl_proto::name::NodeName;
+use hactl_proto::spec::DeclaredNode;
+use hactl_simulation::{SimulatedHost, World};
+
+use super::{context, name};
+
+pub(crate) type Renewing = Renewals<SimulatedHost, Neighbours>;
+
+/// The other agents, as long as they live.
+pub(crate) struct Neighbours {
+    own: NodeName,
+    all: Arc<Mutex<BTreeMap<NodeName, Renewing>>>,
+}
+
+impl Peers for Neighbours {
+    async fn yield_backend(
+        &self,
+        peer: &DeclaredNode,
+        fence: Option<Fence>,
+        release: bool,
+    ) -> Result<(), String> {
+        let found = self.all.lock().unwrap().get(&peer.name).cloned();
+        let found = found.ok_or("connect: no route to host")?;
+        found.yield_backend(&self.own, fence, release).await
+    }
+
+    async fn sign_kubelet(&self, peer: &DeclaredNode, request: &str) -> Result<String, String> {
+        let found = self.all.lock().unwrap().get(&peer.name).cloned();
+        let found = found.ok_or("connect: no route to host")?;
+        found.sign_kubelet(&self.own, request).await
+    }
+}
+
+/// The agents of these nodes, in their next lives.
+pub(crate) async fn agents(world: &World, nodes: &[&str]) -> BTreeMap<NodeName, Renewing> {
+    let all = Arc::new(Mutex::new(BTreeMap::new()));
+    for node in nodes {
+        let host = Arc::new(world.host(&name(node)));
+        let paths = Arc::new(Paths::system());
+        hactl_agent::execute::put_back_manifests(&*host, &paths)
+            .await
+            .unwrap();
+        let operations = Operations::open(Arc::clone(&host), Paths::system(), context(node))
+            .await
+            .unwrap();
+        operations.recover().await;
+        let rollouts = Rollouts::new(Arc::clone(&host), Arc::clone(&paths), operations.clone());
+        let peers = Neighbours {
+            own: name(node),
+            all: Arc::clone(&all),
+        };
+        let renewals = Renewals::new(host, paths, operations, rollouts, Arc::new(peers), 1);
+        all.lock().unwrap().insert(name(node), renewals);
+    }
+    all.lock().unwrap().clone()
+}
