@@ -23,7 +23,7 @@ const KEY: &str = "/etc/kubernetes/pki/ca.key";
 /// Kubernetes' own signer gives kubelets a year too; from then on they renew by themselves.
 const LIFE_SECONDS: i64 = 365 * 86_400;
 /// Clocks may differ by this much when it is first used.
-const BACKDATED_SECONDS: i64 = 5 * 60;
+const BACKDATED_SECONDS: i64 = 60 * 60;
 /// The group of all nodes.
 const NODES: &str = "system:nodes";
 

@@ -17,7 +17,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 /// Clocks may differ by this much when a certificate is first used.
-const BACKDATED_SECONDS: i64 = 5 * 60;
+const BACKDATED_SECONDS: i64 = 60 * 60;
 /// A node's certificate lives 90 days; it renews itself after 60.
 const LIFE_SECONDS: i64 = 90 * 24 * 60 * 60;
 

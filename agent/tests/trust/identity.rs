@@ -128,8 +128,8 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     let operator = cluster.operator();
     let before = operator.connect(&name("cp1"), agent.address).await.unwrap();
     let old = agent.identity.certified();
-    // Later, and within what certificates are backdated by: the callers' clock stands still.
-    let soon = old.begins.as_second() + 6 * 60;
+    // A minute after it was signed, and so within what certificates are backdated by: the callers' clock stands still.
+    let soon = old.begins.as_second() + 61 * 60;
     agent.host.turn(Timestamp::from_second(soon).unwrap());
     agent
         .identity

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::error::AuthorityError;
 
 /// Clocks may differ by this much when a certificate is first used.
-const BACKDATED_SECONDS: i64 = 5 * 60;
+const BACKDATED_SECONDS: i64 = 60 * 60;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 /// The CA and the intermediates outlive the machines; nodes' own certificates are short.
 const CA_DAYS: i64 = 3653;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::clock::Ahead;
 use crate::cluster;
 use crate::lab::{Lab, Role};
 use crate::machine;
@@ -25,6 +26,8 @@ const RENEW_LIMIT: Duration = Duration::from_mins(30);
 const READY_LIMIT: Duration = Duration::from_mins(5);
 /// For certificates that are to end while the nodes are off.
 const SHORTEST_LIFE: Duration = Duration::from_mins(1);
+/// More than a lease holds, and than what is signed is backdated by some.
+const AHEAD: Duration = Duration::from_mins(10);
 /// What is signed for less than that is none of kubeadm's.
 const LONG: Duration = Duration::from_hours(24);
 /// What `kubeadm certs renew` renews on every control plane.
@@ -190,6 +193,48 @@ pub(crate) fn agent_killed(lab: &Lab) -> Result<()> {
             ensure!(progress.contains("\"finished\": true"), "{progress}");
             whole(lab)
         })
+    })?;
+    cluster::wait_ready(lab, READY_LIMIT)
+}
+
+/// To a clock that is ten minutes ahead every lease that another renews has long run out. Its control plane still waits for its turn, and its
+/// own turn goes as any other.
+pub(crate) fn clock_ahead(lab: &Lab) -> Result<()> {
+    let (right, ahead) = ("cp1", "cp2");
+    let before = [right, ahead].map(|node| serials(lab, node));
+    let clock = Ahead::start(lab, ahead, AHEAD)?;
+    stage("waiting until its agent tells another time", |stage| {
+        stage.wait("it", READY_LIMIT, || {
+            let seen = inventory(lab, ahead)?;
+            let at: Timestamp = seen["at"].as_str().unwrap_or_default().parse()?;
+            let wanted = Timestamp::now() + AHEAD - ASK_LIMIT;
+            ensure!(at > wanted, "{ahead} says that it is {at}");
+            say(&format!("{ahead} says that it is {at}"));
+            Ok(())
+        })
+    })?;
+    whole(lab)?;
+    let mut first = Rollout::start(lab, &["certs", "renew", "--node", right])?;
+    first.wait_for("cp1: kubeadm-certs-renew")?;
+    let mut second = Rollout::start(lab, &["certs", "renew", "--node", ahead])?;
+    second.wait_for("renewal-cp1 holds it")?;
+    // In this order: what the second has said while the first goes on.
+    for said in std::iter::repeat_with(|| second.said()) {
+        if first.ended()? {
+            break;
+        }
+        ensure!(!said.contains("cp2: keep-"), "two turns at once:\n{said}");
+        thread::sleep(Duration::from_millis(300));
+    }
+    first.end()?;
+    second.end()?;
+    for (node, before) in [right, ahead].into_iter().zip(before) {
+        all_new(&before?, &serials(lab, node)?).with_context(|| format!("on {node}"))?;
+    }
+    whole(lab)?;
+    clock.end()?;
+    stage("waiting until all is as before", |stage| {
+        stage.wait("it", READY_LIMIT, || whole(lab))
     })?;
     cluster::wait_ready(lab, READY_LIMIT)
 }

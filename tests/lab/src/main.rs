@@ -19,6 +19,7 @@ mod check_certificates;
 mod check_upgrade;
 mod cli;
 mod client;
+mod clock;
 mod cluster;
 mod component;
 mod disk;
@@ -266,6 +267,10 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
     cases.picked(
         "an agent killed between renewal and restart ends it",
         || check_certificates::agent_killed(&lab),
+    )?;
+    cases.picked(
+        "a control plane whose clock is ten minutes ahead waits for its turn",
+        || check_certificates::clock_ahead(&lab),
     )?;
     cases.picked(
         "certificates with minutes of life are renewed in time by the agents alone",

@@ -32,7 +32,8 @@ impl Rollout {
     /// A controller of another version.
     pub(crate) fn of(lab: &Lab, controller: &Path, arguments: &[&str]) -> Result<Self> {
         let dir = agent::operator_folder(lab);
-        let log = dir.join("rollout.log");
+        // Two may be at work at once.
+        let log = dir.join(format!("{}.log", arguments.join(" ").replace('/', "-")));
         let words = fs::File::create(&log)?;
         println!("$ hactl-controller {}", arguments.join(" "));
         let child = Command::new("nsenter")
@@ -70,6 +71,11 @@ impl Rollout {
                 thread::sleep(Duration::from_millis(300));
             }
         })
+    }
+
+    /// Whether it is through, well or not.
+    pub(crate) fn ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     pub(crate) fn kill(mut self) -> Result<()> {

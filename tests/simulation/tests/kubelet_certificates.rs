@@ -95,6 +95,39 @@ fn a_worker_whose_control_planes_are_away_keeps_what_it_has_and_asks_again() {
 }
 
 #[test]
+fn what_a_control_plane_signs_whose_clock_is_ten_minutes_ahead_is_valid_at_once() {
+    let world = cluster();
+    life(&world, async {
+        tokio::time::sleep(Duration::from_hours(366 * 24)).await;
+    });
+    let ten_minutes = 600_000;
+    let mut ahead = world.state();
+    ahead.machines.get_mut(&name("cp3")).unwrap().clock.ahead = ten_minutes;
+    drop(ahead);
+    life(&world, async {
+        let agents = agents(&world, &["w1", "cp3"]).await;
+        let watching = tokio::spawn(renewal::watch(agents[&name("w1")].clone(), || true));
+        tokio::time::sleep(Duration::from_mins(3)).await;
+        watching.abort();
+        let paths = Paths::system();
+        let worker = world.onlooker(&name("w1"));
+        let seen = certificates(&worker, &context("w1"), &paths, Ports::Leave).await;
+        let one = seen.named("kubelet-client").unwrap();
+        assert!(
+            one.not_after > world.state().now(),
+            "until {}",
+            one.not_after
+        );
+        assert!(
+            one.not_before <= seen.at,
+            "begins {}, now it is {}",
+            one.not_before,
+            seen.at
+        );
+    });
+}
+
+#[test]
 fn a_rehearsal_renews_in_a_copy_and_changes_nothing() {
     let world = cluster();
     let files = || {

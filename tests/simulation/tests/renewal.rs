@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hactl_agent::renewal;
@@ -53,6 +54,47 @@ fn control_planes_that_begin_together_go_one_after_another() {
     });
     all_renewed(&world);
     at_rest(&world);
+}
+
+#[test]
+fn a_control_plane_whose_clock_is_ten_minutes_ahead_waits_for_its_turn_too() {
+    for ahead in [600_000, -600_000] {
+        let world = cluster();
+        let mut state = world.state();
+        state.machines.get_mut(&name("cp2")).unwrap().clock.ahead = ahead;
+        drop(state);
+        life(&world, async {
+            let agents = agents(&world, &CONTROL_PLANES).await;
+            let onlooker = world.clone();
+            let watching = tokio::spawn(async move {
+                let mut seen = BTreeSet::new();
+                loop {
+                    let machines = onlooker.state().machines.clone();
+                    let let_go: BTreeSet<String> = machines
+                        .into_values()
+                        .flat_map(|machine| machine.released)
+                        .collect();
+                    assert!(let_go.len() < 2, "two turns at once: {let_go:?}");
+                    seen.extend(let_go);
+                    if seen.len() == CONTROL_PLANES.len() {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            });
+            let renew = |node: &str| agents[&name(node)].renew(false);
+            let outcomes = Box::pin(through::within(async {
+                tokio::join!(renew("cp1"), renew("cp2"), renew("cp3"))
+            }))
+            .await;
+            for outcome in [outcomes.0, outcomes.1, outcomes.2] {
+                assert_eq!(outcome, Outcome::Succeeded);
+            }
+            through::within(watching).await.unwrap();
+        });
+        all_renewed(&world);
+        at_rest(&world);
+    }
 }
 
 #[test]
