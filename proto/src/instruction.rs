@@ -33,9 +33,9 @@ impl OperationId {
         }
     }
 
-    /// The id of an order that a node gives itself, at a millisecond of its own clock.
+    /// The id of an order that a node gives itself, at a millisecond of its own clock. Of a long name as much as fits.
     pub fn own(order: &Order, at: Timestamp) -> Self {
-        Self(format!("{}-{}", order.kind(), at.as_millisecond()))
+        Self(format!("{:.26}-{}", order.kind(), at.as_millisecond()))
     }
 
     /// The id as text.

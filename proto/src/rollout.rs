@@ -126,7 +126,7 @@ impl RolloutOrder {
             Self::Upgrade(_) => "upgrade",
             Self::ReplaceAgent(_) => "replace-agent",
             Self::RenewCertificates { .. } => "renew-certificates",
-            Self::InstallKubeletCertificate => "install-kubelet-certificate",
+            Self::InstallKubeletCertificate => "renew-kubelet-certificate",
         }
     }
 }

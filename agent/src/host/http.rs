@@ -20,13 +20,15 @@ use crate::causes::chain;
 
 /// The whole exchange, from connecting to the body's last byte.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Of a server on this node. etcd without a quorum takes connections and says nothing, and whoever asks for all ports waits five seconds.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);
 /// Most of a body that is read.
 const BODY_BYTES: usize = 1 << 20;
 
 /// A cause with all that is behind it.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Asks and reads the answer, within five seconds and 1 MiB.
+/// Asks and reads the answer, within the question's limit and 1 MiB.
 pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
     let (what, answer) = match question {
         Question::Get {
@@ -42,7 +44,7 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
         }
         Question::Certificate { of } => (
             format!("{of} for its certificate"),
-            timeout(LIMIT, certificate(*of)).await,
+            timeout(HANDSHAKE_LIMIT, certificate(*of)).await,
         ),
         Question::Connect { to } => (to.to_string(), timeout(LIMIT, connect(*to)).await),
         Question::ConnectUnix { path } => (path.clone(), timeout(LIMIT, connect_unix(path)).await),
@@ -50,7 +52,13 @@ pub(super) async fn ask(question: &Question) -> Result<Answer, HostError> {
     let reason = match answer {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(cause)) => chain(&*cause),
-        Err(_) => format!("no answer within {} s", LIMIT.as_secs()),
+        Err(_) => {
+            let limit = match question {
+                Question::Certificate { .. } => HANDSHAKE_LIMIT,
+                _ => LIMIT,
+            };
+            format!("no answer within {} s", limit.as_secs())
+        }
     };
     Err(HostError::Ask { what, reason })
 }

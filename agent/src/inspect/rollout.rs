@@ -245,15 +245,27 @@ pub async fn manifests<H: Host>(host: &H) -> Result<BTreeMap<String, String>, St
 
 /// Tags that run, as the container runtime sees them.
 pub async fn running<H: Host>(host: &H) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
-    let containers = ask(host, &images::containers()).await?;
-    let tasks = ask(host, &images::tasks()).await?;
-    let by_digest = containers.stdout.contains(" sha256:");
+    let [containers, tasks, digests] = runtime(host).await?;
+    Ok(images::running(&containers, &tasks, &digests))
+}
+
+/// The ids of a component's containers that run.
+pub async fn running_of<H: Host>(host: &H, component: &str) -> Result<BTreeSet<String>, String> {
+    let [containers, tasks, digests] = runtime(host).await?;
+    Ok(images::running_of(component, &containers, &tasks, &digests))
+}
+
+/// The runtime's containers, tasks, and images where they are wanted.
+async fn runtime<H: Host>(host: &H) -> Result<[String; 3], String> {
+    let containers = ask(host, &images::containers()).await?.stdout;
+    let tasks = ask(host, &images::tasks()).await?.stdout;
+    let by_digest = containers.contains(" sha256:");
     let digests = if by_digest {
         ask(host, &images::digests()).await?.stdout
     } else {
         String::new()
     };
-    Ok(images::running(&containers.stdout, &tasks.stdout, &digests))
+    Ok([containers, tasks, digests])
 }
 
 /// What was brought here for a version.

@@ -22,15 +22,21 @@ pub(super) struct Session {
 impl Session {
     /// Opens the state folder. Nobody is asked yet.
     pub(super) fn open(common: &Common) -> Result<Self, Failure> {
+        Self::open_patiently(common, Duration::ZERO)
+    }
+
+    /// The same for questions that every node has at least so long to answer.
+    pub(super) fn open_patiently(common: &Common, least: Duration) -> Result<Self, Failure> {
         let folder = common.places().existing()?;
         let kept = state::read_present(&folder)?;
-        let operator = Operator::in_folder(&folder, &common.person, common.limit()).map_err(
+        let limit = common.limit().max(least);
+        let operator = Operator::in_folder(&folder, &common.person, limit).map_err(
             Failure::failed(format!("use the certificate of {}", common.person)),
         )?;
         Ok(Self {
             kept,
             operator: Arc::new(operator),
-            limit: common.limit(),
+            limit,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Any value of a rollout, and its way over the wire.
 
-use hactl_proto::instruction::{Fence, OperationId};
+use hactl_proto::instruction::{Fence, OperationId, Order};
 use hactl_proto::rollout::{
     Drain, LeaseAnswer, RolloutOrder, RolloutRecord, RolloutWish, Upgrade, UpgradePart,
 };
@@ -79,6 +79,14 @@ proptest! {
     fn records_survive(value in rollout_record()) {
         let back = RolloutRecord::try_from(v1::RolloutRecord::from(value.clone())).unwrap();
         prop_assert_eq!(back, value);
+    }
+
+    /// An id that does not parse makes a node's status unreadable for as long as the operation goes on.
+    #[test]
+    fn ids_that_nodes_make_themselves_survive(order in rollout_order(), second in 0..9_999_999_999_i64) {
+        let at = hactl_proto::Timestamp::from_second(second).unwrap();
+        let id = OperationId::own(&Order::Rollout(order), at);
+        prop_assert_eq!(OperationId::new(id.as_str()), Ok(id));
     }
 
     #[test]

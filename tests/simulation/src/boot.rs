@@ -81,15 +81,18 @@ impl State {
 
     /// A kubelet that runs runs what the manifests say.
     fn run_pods(&mut self, name: &NodeName) {
+        let api = self.reached(name, &self.endpoint).is_some();
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
         if machine.started.is_none() {
+            machine.heard_api = None;
             if !machine.powered || !machine.tree.exists(layout::MANIFESTS) {
                 machine.pods.clear();
             }
             return;
         }
+        machine.heard_api = machine.heard_api.or_else(|| api.then(Instant::now));
         for file in layout::STATIC_PODS {
             let component = file.trim_end_matches(".yaml");
             let text = machine.tree.text(format!("{}/{file}", layout::MANIFESTS));
@@ -98,11 +101,15 @@ impl State {
                     if machine.pods.get(component) != Some(&tag) {
                         let held = machine.tree.text(certificate_of(component));
                         machine.holds.insert(component.to_owned(), held);
+                        *machine.begun.entry(component.to_owned()).or_default() += 1;
                     }
-                    machine.pods.insert(component.to_owned(), tag)
+                    machine.pods.insert(component.to_owned(), tag);
                 }
-                None => machine.pods.remove(component),
-            };
+                None if machine.heard_api.is_some() => {
+                    machine.pods.remove(component);
+                }
+                None => {}
+            }
         }
     }
 

@@ -76,6 +76,10 @@ pub struct Machine {
     pub(crate) kubelet_running: String,
     /// Tags of the static pods that run, by component.
     pub pods: BTreeMap<String, String>,
+    /// How many containers of each component began.
+    pub(crate) begun: BTreeMap<String, u64>,
+    /// When its kubelet heard of an API first since it started: before that it ends no pod whose manifest goes.
+    pub(crate) heard_api: Option<Instant>,
     /// What each process took up of certificates when it began, PEM by component.
     pub holds: BTreeMap<String, String>,
     /// Files that its disk gives an error for.
@@ -131,6 +135,8 @@ impl Machine {
             agent: "0.1.0".to_owned(),
             kubelet_running: version.to_owned(),
             pods: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            heard_api: None,
             holds: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             renews_nothing: false,

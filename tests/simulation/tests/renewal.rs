@@ -97,6 +97,34 @@ fn a_control_plane_whose_clock_is_ten_minutes_ahead_waits_for_its_turn_too() {
     }
 }
 
+/// A kubelet that has heard of no API since it started ends no pod whose manifest goes.
+#[test]
+fn without_an_api_every_process_begins_anew_though_the_kubelet_has_heard_of_none() {
+    let world = cluster();
+    for node in ["cp1", "cp2", "cp3", "w1"] {
+        world.power_off(&name(node));
+    }
+    // Alone it has no quorum: its API server comes up for nobody.
+    world.power_on(&name("cp1"), false);
+    let began = |world: &World| world.state().machines[&name("cp1")].holds.clone();
+    let before = began(&world);
+    life(&world, async {
+        let agents = agents(&world, &["cp1"]).await;
+        let outcome = through::within(agents[&name("cp1")].renew(true)).await;
+        assert_eq!(outcome, Outcome::Succeeded);
+    });
+    through::renewed(&world.state().machines[&name("cp1")]).unwrap();
+    let after = began(&world);
+    for component in [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+    ] {
+        assert_ne!(before[component], after[component], "{component}");
+    }
+}
+
 #[test]
 fn what_is_due_is_renewed_by_the_agents_alone_and_only_once() {
     let world = cluster();

@@ -187,7 +187,13 @@ fn under_upgrade(facts: &Facts) -> Option<Finding> {
             "no upgrade under way: it renews certificates itself".to_owned(),
             "`hactl-controller resume`, then renew.",
         )),
-        _ => None,
+        Known::Unknown(reason) => Some(refusal(
+            "upgrade-unfinished",
+            format!("whether an upgrade of this node is under way is unknown: {reason}"),
+            "a readable /var/lib/hactl/upgrade/progress.json, or none".to_owned(),
+            "Look at the file; where no upgrade is under way it can go.",
+        )),
+        Known::Is(_) => None,
     }
 }
 

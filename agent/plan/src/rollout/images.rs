@@ -82,9 +82,46 @@ pub fn tasks() -> Command {
     Command::new("ctr", ["--namespace", "k8s.io", "tasks", "list"])
 }
 
+/// Ends a container's process as the kubelet would. The container stays, and the kubelet starts the next one.
+pub fn end(container: &str, signal: &str) -> Command {
+    let words = [
+        "--namespace",
+        "k8s.io",
+        "tasks",
+        "kill",
+        "--signal",
+        signal,
+        container,
+    ];
+    Command::new("ctr", words)
+}
+
 /// The tags that run, by component, as the container runtime sees them: the API server that would say it otherwise may be the
 /// very one that is being replaced.
 pub fn running(containers: &str, tasks: &str, digests: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut running: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (_, component, tag) in alive(containers, tasks, digests) {
+        running.entry(component).or_default().insert(tag);
+    }
+    running
+}
+
+/// The ids of a component's containers that run.
+pub fn running_of(
+    component: &str,
+    containers: &str,
+    tasks: &str,
+    digests: &str,
+) -> BTreeSet<String> {
+    alive(containers, tasks, digests)
+        .into_iter()
+        .filter(|(_, found, _)| found == component)
+        .map(|(id, _, _)| id)
+        .collect()
+}
+
+/// Id, component and tag of each container that runs.
+fn alive(containers: &str, tasks: &str, digests: &str) -> Vec<(String, String, String)> {
     let alive: BTreeSet<&str> = tasks
         .lines()
         .filter_map(|line| {
@@ -92,17 +129,13 @@ pub fn running(containers: &str, tasks: &str, digests: &str) -> BTreeMap<String,
             (words.last() == Some(&"RUNNING")).then(|| words[0])
         })
         .collect();
-    let mut running: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in containers.lines() {
+    let container = |line: &str| {
         let mut words = line.split_whitespace();
-        if let (Some(id), Some(image)) = (words.next(), words.next())
-            && alive.contains(id)
-        {
-            let (component, tag) = component_and_tag(&named(image, digests));
-            running.entry(component).or_default().insert(tag);
-        }
-    }
-    running
+        let (id, image) = (words.next()?, words.next()?);
+        let (component, tag) = component_and_tag(&named(image, digests));
+        alive.contains(id).then(|| (id.to_owned(), component, tag))
+    };
+    containers.lines().filter_map(container).collect()
 }
 
 /// The kubelet may name an image by its digest; the name with a tag is another line of the images, of the same content.
@@ -159,6 +192,8 @@ mod tests {
             BTreeSet::from(["v1.36.3".to_owned()])
         );
         assert!(!running.contains_key("pause"));
+        let ids = running_of("kube-apiserver", containers, tasks, "");
+        assert_eq!(ids, BTreeSet::from(["aa1".to_owned()]));
         assert!(super::running("", "garbage\n\n", "").is_empty());
         let by_digest = "CONTAINER IMAGE RUNTIME\naa1 sha256:77aa io.containerd.runc.v2\n";
         let images = "REF TYPE DIGEST SIZE\n\

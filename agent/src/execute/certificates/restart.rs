@@ -3,11 +3,17 @@
 //!
 //! The manifest lies in the agent's own folder meanwhile. Wherever this is cut off, it is put back: by the step repeated, and by the
 //! agent's next start before anything else.
+//!
+//! Without an API that does not work: a kubelet that has heard of none since it started ends no pod whose manifest goes ("skipping delete
+//! because sources aren't ready yet", `deletePod` in its kubelet.go, seen on v1.20.2). The process itself is ended then, and a
+//! kubelet started anew starts the next one at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hactl_node_plan::kubeadm::layout;
+use hactl_node_plan::rollout::images;
 use hactl_node_plan::step::certificates::StaticPod;
 use hactl_node_plan::systemd;
 
@@ -16,11 +22,13 @@ use crate::execute::rollout::wait;
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::{Host, HostError};
 use crate::inspect::kubernetes::api_server;
-use crate::inspect::rollout::running;
+use crate::inspect::rollout::{running, running_of};
 use crate::paths::Paths;
 
 /// The kubelet looks at its folder every 20 seconds where it does not hear of changes; an API server ends its requests first.
 const GONE_LIMIT: Duration = Duration::from_mins(3);
+/// As long as a kubelet gives a static pod before it kills it.
+const GRACE_LIMIT: Duration = Duration::from_secs(30);
 const BACK_LIMIT: Duration = Duration::from_mins(5);
 const MODE: u32 = 0o600;
 
@@ -42,28 +50,84 @@ pub(super) async fn restart<H: Host>(
         manifest(component),
         folder(&cx.paths).join(format!("{component}.yaml")),
     );
-    if let Some(text) = cx.host.read(&place).await? {
-        cx.host.replace(&held, &text, MODE).await?;
-        cx.host.remove(&place).await?;
-    } else if cx.host.read(&held).await?.is_none() {
-        return Err(state(
-            format!("restart {component}"),
-            format!("{} is not there", place.display()),
-            "Make it anew with `kubeadm init phase control-plane` or `etcd local`, then renew again.",
-        ));
-    }
-    let gone = gone(cx, component).await;
-    // In any case: a node without its manifest is worse off than with the old certificate.
-    back(&*cx.host, &held, &place).await?;
-    gone?;
     let (_, without_api) = order(cx)?;
     if without_api {
+        back(&*cx.host, &held, &place).await?;
+        if cx.host.read(&place).await?.is_none() {
+            return Err(missing(component, &place));
+        }
+        end_process(cx, component).await?;
         // What has crashed for hours is started with minutes between: a fresh kubelet knows nothing of that.
         cx.run(&systemd::restart("kubelet.service")).await?;
+    } else {
+        take_away(cx, component, &place, &held).await?;
     }
     well(cx, pod).await?;
     keep::record(cx, |progress| {
         progress.restarted.insert(component.to_owned());
+    })
+    .await
+}
+
+fn missing(component: &str, place: &Path) -> StepError {
+    state(
+        format!("restart {component}"),
+        format!("{} is not there", place.display()),
+        "Make it anew with `kubeadm init phase control-plane` or `etcd local`, then renew again.",
+    )
+}
+
+/// Its manifest goes until the container is gone, and comes back.
+async fn take_away<H: Host>(
+    cx: &ExecuteContext<H>,
+    component: &str,
+    place: &Path,
+    held: &Path,
+) -> Result<(), StepError> {
+    if let Some(text) = cx.host.read(place).await? {
+        cx.host.replace(held, &text, MODE).await?;
+        cx.host.remove(place).await?;
+    } else if cx.host.read(held).await?.is_none() {
+        return Err(missing(component, place));
+    }
+    let gone = gone(cx, component).await;
+    // In any case: a node without its manifest is worse off than with the old certificate.
+    back(&*cx.host, held, place).await?;
+    gone
+}
+
+/// Each container of it that runs is ended, first politely.
+async fn end_process<H: Host>(cx: &ExecuteContext<H>, component: &str) -> Result<(), StepError> {
+    let what = format!("look which containers of {component} run");
+    let remedy = "Look whether the container runtime answers, then renew again.";
+    let old = running_of(&*cx.host, component).await;
+    let old = old.map_err(|reason| state(what, reason, remedy))?;
+    for (signal, limit) in [("SIGTERM", GRACE_LIMIT), ("SIGKILL", GONE_LIMIT)] {
+        for container in &old {
+            // One that ended meanwhile is none to end; whether it has is looked at below.
+            cx.host.run(&images::end(container, signal)).await?;
+        }
+        let ended = ended(cx, component, &old, limit).await;
+        if ended.is_ok() || signal == "SIGKILL" {
+            return ended;
+        }
+    }
+    Ok(())
+}
+
+async fn ended<H: Host>(
+    cx: &ExecuteContext<H>,
+    component: &str,
+    old: &BTreeSet<String>,
+    limit: Duration,
+) -> Result<(), StepError> {
+    let name = format!("{component} ended on {}", cx.node.node);
+    cx.wait(&name, EVERY, limit, || async {
+        Ok(match running_of(&*cx.host, component).await {
+            Ok(running) if running.is_disjoint(old) => Condition::Met(()),
+            Ok(_) => Condition::Pending("its container still runs".to_owned()),
+            Err(reason) => Condition::Pending(reason),
+        })
     })
     .await
 }

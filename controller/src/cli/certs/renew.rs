@@ -18,6 +18,8 @@ use crate::present::{NodeRenewal, RenewalView, Screen};
 
 /// A story that says nothing for so long has lost its connection: the agent says every ten seconds what it waits for.
 const QUIET: Duration = Duration::from_mins(2);
+/// A node on which nothing serves is slow to say so, and one that says nothing is left out.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Renew the certificates that kubeadm signs, one control plane after another
 #[derive(Debug, Args)]
@@ -39,7 +41,7 @@ pub(in crate::cli) struct Renew {
 
 impl Renew {
     pub(in crate::cli) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
-        let session = Session::open(common)?;
+        let session = Session::open_patiently(common, PATIENCE)?;
         let mut targets = declared(&session.kept.spec);
         targets.retain(|target| target.role == NodeRole::ControlPlane);
         if let Some(name) = self

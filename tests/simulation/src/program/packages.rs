@@ -65,20 +65,30 @@ impl Run<'_> {
             ("ctr", [.., "images", "list", "--quiet"]) => self.images(),
             ("ctr", [.., "containers", "list"]) => {
                 let mut text = "CONTAINER IMAGE RUNTIME\n".to_owned();
-                for (component, tag) in &self.machine().pods {
+                let machine = self.machine();
+                for (component, tag) in &machine.pods {
+                    let number = machine.begun.get(component).copied().unwrap_or_default();
                     let _ = writeln!(
                         text,
-                        "{component}-1 registry.k8s.io/{component}:{tag} io.containerd.runc.v2"
+                        "{component}-{number} registry.k8s.io/{component}:{tag} io.containerd.runc.v2"
                     );
                 }
                 said(text)
             }
             ("ctr", [.., "tasks", "list"]) => {
                 let mut text = "TASK PID STATUS\n".to_owned();
-                for component in self.machine().pods.keys() {
-                    let _ = writeln!(text, "{component}-1 7 RUNNING");
+                let machine = self.machine();
+                for component in machine.pods.keys() {
+                    let number = machine.begun.get(component).copied().unwrap_or_default();
+                    let _ = writeln!(text, "{component}-{number} 7 RUNNING");
                 }
                 said(text)
+            }
+            // The kubelet starts the next one where the manifest is there.
+            ("ctr", [.., "tasks", "kill", "--signal", _, id]) => {
+                let component = id.rsplit_once('-').map_or(*id, |(component, _)| component);
+                self.machine().pods.remove(component);
+                said("")
             }
             _ => said(""),
         })

@@ -70,6 +70,7 @@ impl Run<'_> {
         if starts && name == "kubelet" {
             let machine = self.machine();
             machine.kubelet_running.clone_from(&machine.kubelet);
+            machine.heard_api = None;
             guard(self.machine());
         }
     }

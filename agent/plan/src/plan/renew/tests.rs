@@ -160,6 +160,7 @@ fn every_reason_against_is_told_at_once() {
     ));
     facts.kubernetes.etcd = Known::Unknown("connection refused".to_owned());
     facts.kubernetes.running = Known::Is(Some("hactl-x-kubeadm-upgrade".to_owned()));
+    facts.rollout.progress = Known::Unknown("torn".to_owned());
     assert_eq!(
         planned("cp2", false, &facts),
         [
@@ -168,6 +169,7 @@ fn every_reason_against_is_told_at_once() {
             "no: certificate-readable",
             "no: certificate-present",
             "no: certificate-external",
+            "no: upgrade-unfinished",
             "no: kubeadm-running",
         ]
     );
