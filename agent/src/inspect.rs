@@ -49,11 +49,18 @@ pub async fn inspect_for_rollout<H: Host>(
     machine: &MachineInspector,
     order: &RolloutOrder,
 ) -> Facts {
+    let wanted = Requirements::of(node);
+    // At once: each asks programs that take their time, and whoever waits for the order waits for these.
+    let (machine, kubernetes, rollout) = tokio::join!(
+        machine.inspect(host, &wanted),
+        kubernetes::serving(host, node),
+        rollout::inspect(host, node, paths, order),
+    );
     Facts {
         at: host.now(),
-        machine: machine.inspect(host, &Requirements::of(node)).await,
-        kubernetes: kubernetes::serving(host, node).await,
+        machine,
+        kubernetes,
         endpoint: EndpointFacts::default(),
-        rollout: rollout::inspect(host, node, paths, order).await,
+        rollout,
     }
 }

@@ -49,15 +49,29 @@ pub async fn inspect<H: Host>(
     paths: &Paths,
     order: &RolloutOrder,
 ) -> RolloutFacts {
-    let control_plane = node.role == NodeRole::ControlPlane;
     let mut facts = RolloutFacts {
         staged: staged(host, paths).await,
         progress: progress(host, paths).await,
         ..RolloutFacts::default()
     };
-    if control_plane {
-        facts.lease = cluster_lease(host, node).await;
-    }
+    let lease = async {
+        match node.role {
+            NodeRole::ControlPlane => cluster_lease(host, node).await,
+            NodeRole::Worker => RolloutFacts::default().lease,
+        }
+    };
+    let (lease, ()) = tokio::join!(lease, asked(host, node, paths, order, &mut facts));
+    facts.lease = lease;
+    facts
+}
+
+async fn asked<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+    order: &RolloutOrder,
+    facts: &mut RolloutFacts,
+) {
     match order {
         RolloutOrder::Stage { .. } => {
             facts.source = source(host).await;
@@ -80,7 +94,7 @@ pub async fn inspect<H: Host>(
         RolloutOrder::Uncordon { node: subject } => {
             facts.subject = object(host, &Kubectl::admin(node.address), subject).await;
         }
-        RolloutOrder::Upgrade(_) => upgrade(host, node, &mut facts).await,
+        RolloutOrder::Upgrade(_) => upgrade(host, node, facts).await,
         RolloutOrder::ReplaceAgent(order) => {
             facts.agent = known(installed_agent(host).await);
             if let Known::Is(Some(installed)) = &facts.agent {
@@ -98,7 +112,6 @@ pub async fn inspect<H: Host>(
             facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
         }
     }
-    facts
 }
 
 /// What a package that was brought holds; `None`: there is no such file.
@@ -118,20 +131,30 @@ async fn brought<H: Host>(
 }
 
 async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts) {
-    let (manifests, running, object, changes) = tokio::join!(
+    let of_the_cluster = async {
+        match node.role {
+            NodeRole::ControlPlane => {
+                tokio::join!(cluster_version(host, node), leader(host))
+            }
+            NodeRole::Worker => {
+                let unread = RolloutFacts::default();
+                (unread.cluster_version, unread.leader)
+            }
+        }
+    };
+    let (manifests, running, object, changes, (version, leader)) = tokio::join!(
         manifests(host),
         running(host),
         own_node(host, node),
-        kubelet_changes(host, node)
+        kubelet_changes(host, node),
+        of_the_cluster
     );
     facts.manifests = known(manifests);
     facts.running = known(running);
     facts.node = object;
     facts.kubelet_changes = known(changes);
-    if node.role == NodeRole::ControlPlane {
-        (facts.cluster_version, facts.leader) =
-            tokio::join!(cluster_version(host, node), leader(host));
-    }
+    facts.cluster_version = version;
+    facts.leader = leader;
 }
 
 /// This node's own Node: as administrator at its own API server, else through the endpoint; a worker as its kubelet.
@@ -257,8 +280,9 @@ pub async fn running_of<H: Host>(host: &H, component: &str) -> Result<BTreeSet<S
 
 /// The runtime's containers, tasks, and images where they are wanted.
 async fn runtime<H: Host>(host: &H) -> Result<[String; 3], String> {
-    let containers = ask(host, &images::containers()).await?.stdout;
-    let tasks = ask(host, &images::tasks()).await?.stdout;
+    let (containers, tasks) = (images::containers(), images::tasks());
+    let (containers, tasks) = tokio::try_join!(ask(host, &containers), ask(host, &tasks))?;
+    let (containers, tasks) = (containers.stdout, tasks.stdout);
     let by_digest = containers.contains(" sha256:");
     let digests = if by_digest {
         ask(host, &images::digests()).await?.stdout

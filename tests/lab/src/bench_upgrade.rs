@@ -104,14 +104,14 @@ fn turns(lab: &Lab) -> Result<BTreeMap<String, Duration>> {
         let order = line["order"].as_str().unwrap_or_default();
         let node = line["subject"].as_str().unwrap_or_default().to_owned();
         let (begun, ended) = (seconds(&line["begun"])?, seconds(&line["ended"])?);
-        match order {
-            "stage" | "snapshot-etcd" => {}
-            "drain" => *drained.entry(node).or_default() += ended - begun,
-            _ => {
-                let turn = turns.entry(node).or_insert((begun, ended));
-                *turn = (turn.0.min(begun), turn.1.max(ended));
-            }
+        if matches!(order, "stage" | "snapshot-etcd") {
+            continue;
         }
+        if order == "drain" {
+            *drained.entry(node.clone()).or_default() += ended - begun;
+        }
+        let turn = turns.entry(node).or_insert((begun, ended));
+        *turn = (turn.0.min(begun), turn.1.max(ended));
     }
     let took = turns.into_iter().map(|(node, (begun, ended))| {
         let away = drained.get(&node).copied().unwrap_or_default();

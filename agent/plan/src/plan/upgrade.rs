@@ -66,7 +66,7 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
         // What kubeadm started comes up while the kubelet is replaced: both are awaited after it.
         kubelet(order, facts, &mut steps);
         if control_plane {
-            steps.extend([RolloutStep::AwaitStaticPods, RolloutStep::AwaitControlPlane]);
+            steps.push(RolloutStep::AwaitControlPlane);
         }
         steps.push(RolloutStep::RecordKubeadm);
     } else {
@@ -81,6 +81,11 @@ fn steps(order: &Upgrade, node: &NodeContext, facts: &Facts, begun: bool) -> Vec
     // Another minor's kubelet starts every container anew, the static pods' too: it computes another hash of their spec.
     if control_plane && order.part == UpgradePart::Kubelet {
         steps.push(RolloutStep::AwaitControlPlane);
+    }
+    // An API server that was told to end keeps its open watches for the 30 seconds that the kubelet grants it: all else is
+    // awaited meanwhile.
+    if control_plane {
+        steps.push(RolloutStep::AwaitStaticPods);
     }
     steps.push(RolloutStep::RecordUpgraded);
     steps

@@ -1,6 +1,5 @@
 //! Waits of an upgrade: nothing counts that was seen once. Each says what it waits for and what it saw last.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hactl_node_plan::etcd::{EtcdCall, EtcdRequest, MemberHealth};
@@ -56,30 +55,43 @@ where
     .await
 }
 
-/// The static pods' manifests name the target, and the container runtime runs it and nothing else. Seen once: that it stays so
-/// is seen by [`control_plane`].
+/// What may still run beside the static pods at the target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Older {
+    /// Containers that were told to end.
+    Ending,
+    None,
+}
+
+/// The static pods' manifests name the target, and the container runtime runs it and nothing else.
 pub(super) async fn static_pods<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let tag = super::target(cx)?.to_string();
     let name = format!("the static pods of {} at {tag}", cx.node.node);
     cx.wait(&name, EVERY, CONTROL_PLANE_LIMIT, || async {
-        let wrong = static_pods_complaint(cx, &tag).await;
+        let wrong = static_pods_complaint(cx, &tag, Older::None).await;
         Ok(wrong.map_or(Condition::Met(()), Condition::Pending))
     })
     .await
 }
 
-async fn static_pods_complaint<H: Host>(cx: &ExecuteContext<H>, tag: &str) -> Option<String> {
-    let (manifests, running) = match (manifests(&*cx.host).await, running(&*cx.host).await) {
+async fn static_pods_complaint<H: Host>(
+    cx: &ExecuteContext<H>,
+    tag: &str,
+    older: Older,
+) -> Option<String> {
+    let (manifests, running) = tokio::join!(manifests(&*cx.host), running(&*cx.host));
+    let (manifests, running) = match (manifests, running) {
         (Ok(manifests), Ok(running)) => (manifests, running),
         (Err(reason), _) | (_, Err(reason)) => return Some(reason),
     };
-    let only = BTreeSet::from([tag.to_owned()]);
     VERSIONED.iter().find_map(|component| {
         if manifests.get(*component).map(String::as_str) != Some(tag) {
             return Some(format!("{component}'s manifest names another version"));
         }
         let tags = running.get(*component);
-        (tags != Some(&only)).then(|| {
+        let runs = tags
+            .is_some_and(|tags| tags.contains(tag) && (older == Older::Ending || tags.len() == 1));
+        (!runs).then(|| {
             let tags = tags.map(|tags| tags.iter().cloned().collect::<Vec<_>>().join(" and "));
             format!(
                 "{component} runs {}",
@@ -89,7 +101,7 @@ async fn static_pods_complaint<H: Host>(cx: &ExecuteContext<H>, tag: &str) -> Op
     })
 }
 
-/// API server ready and live (at that version and run by nothing older, where given), etcd member started, voting, healthy and leader known.
+/// API server ready and live (at that version, where given), etcd member started, voting, healthy and leader known.
 pub(in crate::execute) async fn control_plane<H: Host>(
     cx: &ExecuteContext<H>,
     version: Option<&KubernetesVersion>,
@@ -114,7 +126,7 @@ async fn control_plane_complaint<H: Host>(
         return Some("its API server is not ready".to_owned());
     }
     let wanted = version?.to_string();
-    if let Some(wrong) = static_pods_complaint(cx, &wanted).await {
+    if let Some(wrong) = static_pods_complaint(cx, &wanted, Older::Ending).await {
         return Some(wrong);
     }
     let said = api_version(cx)

@@ -165,30 +165,31 @@ fn each_kind_of_node_has_its_steps() {
     let whole = order(UpgradePart::Whole, true);
     assert_eq!(
         planned("cp1", &whole, &before(&context("cp1"))),
-        "keep-aside install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet await-static-pods \
-         await-control-plane record-kubeadm await-upgraded-node record-upgraded"
+        "keep-aside install-kubeadm kubeadm-upgrade install-kubelet restart-kubelet await-control-plane \
+         record-kubeadm await-upgraded-node await-static-pods record-upgraded"
     );
     // Only where etcd is stopped does its leader hand over.
     let etcd = order(UpgradePart::Etcd, true);
     assert_eq!(
         planned("cp1", &etcd, &before(&context("cp1"))),
-        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade await-static-pods await-control-plane record-kubeadm record-upgraded"
+        "keep-aside move-etcd-leader install-kubeadm kubeadm-upgrade await-control-plane record-kubeadm await-static-pods record-upgraded"
     );
     let other = order(UpgradePart::ControlPlane, false);
     assert_eq!(
         planned("cp2", &other, &before(&context("cp2"))),
-        "keep-aside install-kubeadm kubeadm-upgrade await-static-pods await-control-plane record-kubeadm record-upgraded"
+        "keep-aside install-kubeadm kubeadm-upgrade await-control-plane record-kubeadm await-static-pods record-upgraded"
     );
     let kubelet = order(UpgradePart::Kubelet, false);
     assert_eq!(
         planned("cp2", &kubelet, &before(&context("cp2"))),
-        "keep-aside install-kubelet restart-kubelet await-upgraded-node await-control-plane record-upgraded"
+        "keep-aside install-kubelet restart-kubelet await-upgraded-node await-control-plane await-static-pods \
+         record-upgraded"
     );
     // It starts the static pods anew, etcd's too.
     assert_eq!(
         planned("cp1", &kubelet, &before(&context("cp1"))),
         "keep-aside move-etcd-leader install-kubelet restart-kubelet await-upgraded-node await-control-plane \
-         record-upgraded"
+         await-static-pods record-upgraded"
     );
     let worker = order(UpgradePart::Whole, false);
     assert_eq!(
@@ -211,8 +212,8 @@ fn what_was_begun_goes_on_where_it_was_and_what_is_done_is_left() {
     facts.kubernetes.running = Known::Is(Some("hactl-r1-f7-3-upgrade-kubeadm-upgrade".to_owned()));
     assert_eq!(
         planned("cp2", &whole, &facts),
-        "kubeadm-upgrade install-kubelet restart-kubelet await-static-pods await-control-plane record-kubeadm \
-         await-upgraded-node record-upgraded"
+        "kubeadm-upgrade install-kubelet restart-kubelet await-control-plane record-kubeadm \
+         await-upgraded-node await-static-pods record-upgraded"
     );
     facts.kubernetes.running = Known::Is(Some("hactl-other-kubeadm-join".to_owned()));
     assert_eq!(planned("cp2", &whole, &facts), "refused: kubeadm-running");
@@ -220,7 +221,7 @@ fn what_was_begun_goes_on_where_it_was_and_what_is_done_is_left() {
     begun(&mut facts, true, false);
     assert_eq!(
         planned("cp2", &whole, &facts),
-        "install-kubelet restart-kubelet await-upgraded-node record-upgraded"
+        "install-kubelet restart-kubelet await-upgraded-node await-static-pods record-upgraded"
     );
     facts.machine.packages.kubelet = Known::Is(Some(NEW));
     facts.machine.packages.kubectl = Known::Is(Some(NEW));
