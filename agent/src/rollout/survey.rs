@@ -58,6 +58,10 @@ impl<H: Host> Rollouts<H> {
         } else {
             (None, None)
         };
+        let (released, released_unknown) = match let_go(host, &node).await {
+            Ok(released) => (released, None),
+            Err(reason) => (BTreeSet::new(), Some(reason)),
+        };
         NodeSurvey {
             node: node.node.clone(),
             installed: Installed {
@@ -71,7 +75,8 @@ impl<H: Host> Rollouts<H> {
             free_bytes: free_bytes(host).await.ok(),
             certificate_expiry: certificates::soonest_end(host, &node, &self.paths).await,
             kubelet_changes: kubelet_changes(host, &node).await,
-            released: let_go(host, &node).await,
+            released,
+            released_unknown,
             agent: Some(self.own().await),
             cluster: seen,
             cluster_unknown: unknown,
@@ -94,13 +99,13 @@ impl<H: Host> Rollouts<H> {
     }
 }
 
-/// What our load balancer was told to let go of. One that does not answer holds nobody back: started again, it has forgotten.
-async fn let_go<H: Host>(host: &H, node: &NodeContext) -> BTreeSet<NodeName> {
+/// What our load balancer was told to let go of.
+async fn let_go<H: Host>(host: &H, node: &NodeContext) -> Result<BTreeSet<NodeName>, String> {
     let ours = matches!(node.spec.endpoint.mode, EndpointMode::Managed { .. });
     if ours && node.role == NodeRole::ControlPlane {
-        released(host).await.unwrap_or_default()
+        released(host).await
     } else {
-        BTreeSet::new()
+        Ok(BTreeSet::new())
     }
 }
 

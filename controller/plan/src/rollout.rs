@@ -32,7 +32,7 @@ use crate::observed::Answer;
 
 pub use agents::{AgentDecision, AgentPlan, AgentRequest, next_agent, plan_agents};
 pub use hactl_proto::spec::upgrade::UpgradePolicy as Policy;
-pub use leftovers::{Leftover, abandoned, in_the_middle, leftovers};
+pub use leftovers::{Leftover, abandoned, in_the_middle, leftovers, untold};
 pub use memory::{Memory, Soak};
 pub use next::{Decision, Work, decide};
 pub use plan::plan;

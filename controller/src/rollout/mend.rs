@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hactl_cluster_plan::rollout::{Leftover, Policy, abandoned, in_the_middle};
+use hactl_cluster_plan::rollout::{Leftover, Policy, abandoned, in_the_middle, untold};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
 use hactl_proto::spec::EndpointMode;
@@ -47,6 +47,8 @@ pub struct GivenUp {
     pub mended: Vec<NodeName>,
     /// Nodes in the middle of their upgrades, or silent: they are left as they are.
     pub middle: Vec<NodeName>,
+    /// Control planes whose load balancer does not tell whom it lets go of, and why.
+    pub untold: Vec<(NodeName, String)>,
     /// Whose order ended the mending, and how it ended.
     pub stopped: Option<(NodeName, Outcome)>,
 }
@@ -63,6 +65,7 @@ pub async fn give_up<A: Agents>(
         by: None,
         mended: Vec::new(),
         middle: in_the_middle(&agents.seen().await),
+        untold: Vec::new(),
         stopped: None,
     };
     let hold = match Hold::take(agents, who, tale).await {
@@ -86,6 +89,7 @@ pub async fn give_up<A: Agents>(
     let ended = mend(&Arc::new(orders), &left).await;
     hold.release(agents, who).await;
     came.middle = in_the_middle(&seen);
+    came.untold = untold(&seen);
     came.stopped = ended?;
     if came.stopped.is_none() {
         came.mended = left.into_iter().map(|one| one.node).collect();

@@ -44,9 +44,12 @@ pub struct NodeSurvey {
     /// What the kubelet's configuration holds that kubeadm would overwrite, as lines of a difference.
     #[serde(default = "unread")]
     pub kubelet_changes: Result<Vec<String>, String>,
-    /// Control planes that this one's load balancer was told to let go of; none where it is not ours, or does not answer.
+    /// Control planes that this one's load balancer was told to let go of; none where it is not ours.
     #[serde(default)]
     pub released: BTreeSet<NodeName>,
+    /// Why that is not known, where our load balancer does not tell.
+    #[serde(default)]
+    pub released_unknown: Option<String>,
     /// The agent itself; absent where it is of a version that can't be replaced by order.
     #[serde(default)]
     pub agent: Option<AgentSurvey>,

@@ -23,6 +23,16 @@ pub(super) fn control_planes_unwell(seen: &Seen, except: Option<&NodeName>) -> V
         if let Some(silence) = node.survey.silence() {
             reasons.push(format!("{} does not answer: {}", node.name, silence.reason));
         }
+        if let Some(why) = node
+            .survey
+            .said()
+            .and_then(|survey| survey.released_unknown.as_ref())
+        {
+            reasons.push(format!(
+                "{}'s load balancer does not tell whom it lets go of: {why}",
+                node.name
+            ));
+        }
         let ready = cluster
             .nodes
             .iter()

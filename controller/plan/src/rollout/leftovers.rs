@@ -59,6 +59,15 @@ enum Mark {
     },
 }
 
+/// Control planes whose load balancer does not tell whom it lets go of, and why.
+pub fn untold(seen: &Seen) -> Vec<(NodeName, String)> {
+    let surveys = seen.control_planes().filter_map(|node| {
+        let why = node.survey.said()?.released_unknown.as_ref()?;
+        Some((node.name.clone(), why.clone()))
+    });
+    surveys.collect()
+}
+
 /// Whom some load balancer was told to let go of.
 fn held(seen: &Seen) -> BTreeSet<NodeName> {
     let surveys = seen.control_planes().filter_map(|node| node.survey.said());

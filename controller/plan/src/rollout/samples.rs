@@ -129,6 +129,7 @@ fn node(text: &str, role: NodeRole, index: usize, version: &KubernetesVersion) -
             certificate_expiry: Some(ago(-86_400 * 200)),
             kubelet_changes: Ok(Vec::new()),
             released: [].into(),
+            released_unknown: None,
             agent: Some(AgentSurvey {
                 runs: AgentVersion {
                     major: 0,

@@ -22,6 +22,8 @@ pub struct GivenUpView {
     pub mended: Vec<NodeName>,
     /// Nodes in the middle of their upgrades, or silent.
     pub middle: Vec<NodeName>,
+    /// Control planes whose load balancer does not tell whom it lets go of, and why.
+    pub untold: Vec<(NodeName, String)>,
     /// Why not all could be taken back.
     pub why: Option<String>,
 }
@@ -36,6 +38,7 @@ impl GivenUpView {
                 by: came.by,
                 mended: came.mended,
                 middle: came.middle,
+                untold: came.untold,
                 why: came
                     .stopped
                     .map(|(node, outcome)| outcome_words(node.as_str(), &outcome)),
@@ -45,6 +48,7 @@ impl GivenUpView {
                 by: None,
                 mended: Vec::new(),
                 middle: Vec::new(),
+                untold: Vec::new(),
                 why: Some(why),
             },
         }
@@ -52,7 +56,7 @@ impl GivenUpView {
 
     /// Whether nothing is left to be put right by this verb.
     pub const fn whole(&self) -> bool {
-        self.why.is_none()
+        self.why.is_none() && self.untold.is_empty()
     }
 }
 
@@ -93,12 +97,24 @@ impl View for GivenUpView {
                 ),
             );
         }
+        for (node, why) in &self.untold {
+            let why = format!(
+                "{node}'s load balancer does not tell whom it lets go of: {}",
+                clean(why)
+            );
+            line(
+                &mut text,
+                format_args!("  {}", style.paint(Tone::Bad, &why)),
+            );
+        }
         if let Some(why) = &self.why {
             let why = format!("not every node was taken back: {}", clean(why));
             line(
                 &mut text,
                 format_args!("  {}", style.paint(Tone::Bad, &why)),
             );
+        }
+        if !self.whole() {
             line(
                 &mut text,
                 format_args!("  `hactl-controller abort` once more tries it again"),
@@ -133,6 +149,7 @@ mod tests {
             by: by.map(str::to_owned),
             mended: vec![node("cp2")],
             middle: vec![node("cp3")],
+            untold: Vec::new(),
             stopped: None,
         };
         insta::assert_snapshot!(shown(Ok(came(None))), @r"
@@ -142,6 +159,16 @@ mod tests {
           `hactl-controller abort` once more takes it back when it is through; `upgrade` goes on with it
         ");
         insta::assert_snapshot!(shown(Ok(came(Some("bob@desk/7")))), @"rollout 3 is given up after the node under way, by bob@desk/7; what is upgraded stays so");
+        let mut untold = came(None);
+        untold.untold = vec![(node("cp1"), "connection refused".to_owned())];
+        insta::assert_snapshot!(shown(Ok(untold)), @r"
+        rollout 3 is given up; what is upgraded stays so
+          cp2 was taken back
+          cp3 is in the middle of its upgrade, or does not answer, and is left as it is
+          `hactl-controller abort` once more takes it back when it is through; `upgrade` goes on with it
+          cp1's load balancer does not tell whom it lets go of: connection refused
+          `hactl-controller abort` once more tries it again
+        ");
         insta::assert_snapshot!(shown(Err("no control plane answers\u{1b}[2J".to_owned())), @r"
         rollout 3 is given up; what is upgraded stays so
           not every node was taken back: no control plane answers\u{1b}[2J

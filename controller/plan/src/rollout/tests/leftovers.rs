@@ -6,6 +6,7 @@ use hactl_proto::rollout::survey::{NodeSeen, Unfinished};
 use super::{cluster, name, survey};
 use crate::observed::samples::ago;
 use crate::observed::{Answer, Silence};
+use crate::rollout::gate::control_planes_unwell;
 use crate::rollout::samples::{seen, version};
 use crate::rollout::*;
 
@@ -83,4 +84,21 @@ fn nobody_in_the_middle_or_silent_is_touched_and_nothing_is_done_unseen() {
     survey(&mut seen, "cp2").unfinished = None;
     seen.cluster = Err("no control plane answers".to_owned());
     assert_eq!(told(&abandoned(&seen)), "");
+}
+
+#[test]
+fn a_load_balancer_that_does_not_tell_is_unknown_and_waited_for() {
+    let to = version(36, 3);
+    let mut seen = seen(1);
+    let why = "connect to /run/haproxy/admin.sock: timed out".to_owned();
+    survey(&mut seen, "cp1").released_unknown = Some(why.clone());
+    assert_eq!(untold(&seen), [(name("cp1"), why)]);
+    assert_eq!(
+        control_planes_unwell(&seen, None),
+        [
+            "cp1's load balancer does not tell whom it lets go of: connect to /run/haproxy/admin.sock: timed out"
+        ]
+    );
+    assert!(control_planes_unwell(&seen, Some(&name("cp1"))).is_empty());
+    assert!(leftovers(&seen, &to).is_empty() && abandoned(&seen).is_empty());
 }
