@@ -69,7 +69,7 @@ impl<H: Host> duties::Observation for Observation<H> {
     }
 }
 
-/// The journal's lines in the words that are shown. A plan computed again is a resumption.
+/// The journal's lines in the words that are shown.
 fn said(lines: Vec<Line>) -> Vec<JournalEntry> {
     let mut kinds: HashMap<OperationId, String> = HashMap::new();
     let mut said = Vec::new();
@@ -85,6 +85,7 @@ fn said(lines: Vec<Line>) -> Vec<JournalEntry> {
                 kinds.insert(id.clone(), kind);
                 (id, JournalEvent::Accepted { generation, fence })
             }
+            Entry::Resumed { id } => (id, JournalEvent::Resumed),
             Entry::Planned { id, steps } => (id, report(ReportEvent::Planned { steps })),
             Entry::Started { id, index, step } => {
                 (id, report(ReportEvent::Started { index, step }))

@@ -46,6 +46,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<RolloutOrder>,
     },
+    /// The agent was started again while the operation ran.
+    Resumed {
+        /// The operation.
+        id: OperationId,
+    },
     /// Facts were read and the plan stands; again after a restart.
     Planned {
         /// The operation.

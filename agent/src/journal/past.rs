@@ -79,6 +79,8 @@ impl Past {
             Entry::Carried { highest_fence } => {
                 self.highest_fence = self.highest_fence.max(*highest_fence);
             }
+            // Where it was is read off the lines before.
+            Entry::Resumed { .. } => {}
             Entry::Planned { id, steps } => self.with(id, |operation| {
                 operation.planned = u32::try_from(steps.len()).unwrap_or(u32::MAX);
                 operation.step = None;

@@ -10,7 +10,7 @@ use super::Operations;
 use crate::causes::chain;
 use crate::execute::{last_lines, unit_name};
 use crate::host::Host;
-use crate::journal::PastOperation;
+use crate::journal::{Entry, PastOperation};
 
 /// How long a program that outlived the agent is awaited; its own unit ends it before (`kubeadm reset` may take six minutes).
 const LIMIT: Duration = Duration::from_hours(1);
@@ -35,6 +35,10 @@ impl<H: Host> Operations<H> {
     }
 
     async fn take_up(&self, one: &PastOperation) {
+        let resumed = Entry::Resumed { id: one.id.clone() };
+        if let Err(error) = self.record(resumed).await {
+            tracing::error!("failed to {}", chain(&error));
+        }
         let Some(order) = resumable(one) else {
             let ended = self.await_program(one).await;
             self.end(&one.id, interrupted(one, &ended)).await;
@@ -73,7 +77,7 @@ impl<H: Host> Operations<H> {
 
     /// Names an operation whose end was lost.
     async fn record_lost(&self, one: &PastOperation) {
-        let ended = crate::journal::Entry::Ended {
+        let ended = Entry::Ended {
             id: one.id.clone(),
             outcome: interrupted(one, "the journal's line about its end is lost"),
         };
