@@ -10,6 +10,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hactl_cluster_plan::rollout::{AgentPlan, AgentRequest, Policy, plan_agents};
@@ -86,6 +87,11 @@ fn agents_are_replaced_one_at_a_time_and_found_again_in_the_middle_of_it() {
             let journal = machine.tree.text("/var/lib/hactl/journal/journal");
             // Begun by the agent of before, found again and finished by the new one.
             assert_eq!(
+                journal.matches("\"entry\":\"resumed\"").count(),
+                1,
+                "{node}"
+            );
+            assert_eq!(
                 journal.matches("\"step\":\"install-agent\"").count(),
                 3,
                 "{node}: {journal}"
@@ -157,6 +163,48 @@ fn a_package_tool_that_fails_stops_the_rollout_at_the_canary() {
         assert!(error.contains("dpkg frontend lock is held"), "{error}");
         for node in NODES {
             assert_eq!(world.state().machines[&name(node)].agent, "0.1.0", "{node}");
+        }
+    });
+}
+
+#[test]
+fn a_lock_that_another_package_tool_holds_is_waited_for() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let packages = packages("hactl-agent 0.2.0");
+        let plan = planned(&fleet, &packages).await;
+        let tries = AtomicU32::new(0);
+        world.program(
+            "dpkg",
+            ProgramModel::new(move |machine, _| {
+                if tries.fetch_add(1, Ordering::Relaxed) % 3 < 2 {
+                    // dpkg 1.21.
+                    let locked = "dpkg: error: dpkg frontend lock was locked by another process with pid 4711\n";
+                    return Output {
+                        status: Some(2),
+                        stderr: locked.to_owned(),
+                        ..Output::default()
+                    };
+                }
+                "0.2.0".clone_into(&mut machine.agent);
+                Output {
+                    status: Some(0),
+                    ..Output::default()
+                }
+            }),
+        );
+        let (tale, said) = tale(&world);
+        let end = within(async {
+            tokio::select! {
+                end = replace_agents(&fleet, &plan, &packages, 1, "ann", &tale) => end,
+                () = systemd(&world, &fleet) => unreachable!(),
+            }
+        });
+        let end = end.await.unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+        for node in NODES {
+            assert_eq!(world.state().machines[&name(node)].agent, "0.2.0", "{node}");
         }
     });
 }

@@ -96,6 +96,11 @@ pub fn put_in(format: PackageFormat, file: &str) -> Command {
     .limit(INSTALL_LIMIT)
 }
 
+/// Whether dpkg did nothing since another package tool is at work (dpkg 1.18 to 1.22 say it so). rpm waits by itself.
+pub fn busy(words: &str) -> bool {
+    words.contains("locked by another process")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

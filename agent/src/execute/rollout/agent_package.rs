@@ -1,16 +1,22 @@
 //! Putting a new package of the agent in. It runs as a unit of its own, since the package's scripts restart the agent in its middle:
 //! the new one finds the operation in the journal, and the unit by its name.
 
-use hactl_node_plan::rollout::agent_package::put_in;
+use std::time::Duration;
+
+use hactl_node_plan::rollout::agent_package::{busy, put_in};
 use hactl_node_plan::step::rollout::RolloutStep;
 use hactl_proto::rollout::{ReplaceAgent, RolloutOrder};
 
 use super::{misfit, order, state};
-use crate::execute::{ExecuteContext, StepError};
+use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::Host;
 use crate::rollout::{installed_agent, is_of};
 
 const REMEDY: &str = "Look at `journalctl -u 'hactl-*-install-agent'` and at the package tool on the node; then give the verb again.";
+
+const EVERY: Duration = Duration::from_secs(5);
+/// How long another package tool may be at work: security updates by themselves take minutes.
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// Verifies the file once more, puts it in, and looks whether it is.
 pub(super) async fn install<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
@@ -25,7 +31,14 @@ pub(super) async fn install<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepE
     }
     let unit = cx.unit(RolloutStep::InstallAgent.name());
     let command = put_in(before.format, &file.to_string_lossy()).unit(unit);
-    let ended = cx.run(&command).await;
+    let ended = cx
+        .wait("dpkg's lock", EVERY, LIMIT, || async {
+            Ok(match cx.run(&command).await {
+                Err(StepError::Program { words, .. }) if busy(&words) => Condition::Pending(words),
+                ended => Condition::Met(ended),
+            })
+        })
+        .await?;
     let after = installed(cx).await?;
     if after.settled && after.version == wanted.version {
         return Ok(());
