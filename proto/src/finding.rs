@@ -30,6 +30,25 @@ pub struct Finding {
     pub mendable: bool,
 }
 
+impl Finding {
+    /// A reason against an instruction that no agent puts right by itself.
+    pub fn refusal(
+        check: impl Into<String>,
+        observed: impl Into<String>,
+        wanted: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            check: check.into(),
+            severity: Severity::Refusal,
+            observed: observed.into(),
+            wanted: wanted.into(),
+            remedy: remedy.into(),
+            mendable: false,
+        }
+    }
+}
+
 /// What the agent does about a prerequisite that does not hold.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash, Serialize, Deserialize,

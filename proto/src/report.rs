@@ -1,5 +1,7 @@
 //! Reports: what an agent says of an operation, while it runs and at its end.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,24 @@ pub enum Outcome {
         /// What the operator can do.
         remedy: String,
     },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Refused { findings } => {
+                f.write_str("refused")?;
+                let mut mark = ": ";
+                for finding in findings {
+                    write!(f, "{mark}{}, {}", finding.check, finding.observed)?;
+                    mark = "; ";
+                }
+                Ok(())
+            }
+            Self::Failed { step, error, .. } => write!(f, "{step}: failed to {error}"),
+        }
+    }
 }
 
 /// What an operation waits for, and since when: no tool that hangs without a word.

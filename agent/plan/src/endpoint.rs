@@ -12,7 +12,7 @@ pub mod keepalived;
 
 use std::net::IpAddr;
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::EndpointMode;
 
@@ -117,26 +117,21 @@ pub fn findings(context: &NodeContext, facts: &EndpointFacts) -> Vec<Finding> {
 }
 
 fn missing_package(package: &str) -> Finding {
-    Finding {
-        check: "endpoint-packages".to_owned(),
-        severity: Severity::Refusal,
-        observed: format!("{package} is not installed"),
-        wanted: "haproxy and keepalived of the distribution, since the endpoint's mode is managed"
-            .to_owned(),
-        remedy: format!("install the package {package}, or set the endpoint's mode to external"),
-        mendable: false,
-    }
+    Finding::refusal(
+        "endpoint-packages",
+        format!("{package} is not installed"),
+        "haproxy and keepalived of the distribution, since the endpoint's mode is managed",
+        format!("install the package {package}, or set the endpoint's mode to external"),
+    )
 }
 
 fn no_interface(own: IpAddr, address: IpAddr, reason: &str) -> Finding {
-    Finding {
-        check: "endpoint-interface".to_owned(),
-        severity: Severity::Refusal,
-        observed: format!("no interface holds {own} ({reason})"),
-        wanted: format!("an interface to carry the endpoint's address {address}"),
-        remedy: "give the node its declared address, or name spec.endpoint.interface".to_owned(),
-        mendable: false,
-    }
+    Finding::refusal(
+        "endpoint-interface",
+        format!("no interface holds {own} ({reason})"),
+        format!("an interface to carry the endpoint's address {address}"),
+        "give the node its declared address, or name spec.endpoint.interface",
+    )
 }
 
 impl EndpointFacts {

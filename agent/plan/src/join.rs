@@ -6,7 +6,7 @@ pub mod lease;
 
 use std::collections::BTreeSet;
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::join::Applicant;
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
@@ -86,12 +86,12 @@ impl Purpose {
 /// Why the spec does not let this node join; `None`: it does.
 pub fn stranger(spec: &ClusterSpec, applicant: &Applicant) -> Option<Finding> {
     let refuse = |observed: String, wanted: &str, remedy: &str| {
-        Some(finding("applicant", observed, wanted, remedy))
+        Some(Finding::refusal("applicant", observed, wanted, remedy))
     };
     match (spec.declared(&applicant.node), applicant.role) {
         (Some((declared, role)), wanted) if role == wanted => {
             (declared.address != applicant.address).then(|| {
-                finding(
+                Finding::refusal(
                     "applicant",
                     format!(
                         "{} joins with address {}",
@@ -150,7 +150,7 @@ pub fn node_action(
         Known::Is(None) => return Ok(NodeAction::Leave),
         Known::Is(Some(node)) => node,
         Known::Unknown(reason) => {
-            return Err(finding(
+            return Err(Finding::refusal(
                 "node-registered",
                 format!(
                     "whether {} is registered is unknown: {reason}",
@@ -163,7 +163,7 @@ pub fn node_action(
     };
     let same = node.addresses.contains(&applicant.address.to_string());
     if node.ready && !same {
-        return Err(finding(
+        return Err(Finding::refusal(
             "node-name-taken",
             format!(
                 "a Node {} is Ready at {}",
@@ -230,7 +230,7 @@ fn findings(reasons: Vec<Unsafe>) -> Vec<Finding> {
     reasons
         .into_iter()
         .map(|reason| {
-            finding(
+            Finding::refusal(
                 "etcd-members",
                 reason.to_string(),
                 "every etcd member healthy, no learner, no alarm",
@@ -238,17 +238,6 @@ fn findings(reasons: Vec<Unsafe>) -> Vec<Finding> {
             )
         })
         .collect()
-}
-
-fn finding(check: &str, observed: String, wanted: &str, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted: wanted.to_owned(),
-        remedy: remedy.to_owned(),
-        mendable: false,
-    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn order<H>(cx: &ExecuteContext<H>) -> Result<(&OperationId, bool), StepError> {
             renewal,
             without_api,
         }) => Ok((renewal, *without_api)),
-        other => Err(state(
+        other => Err(StepError::state(
             "carry out a step of a renewal",
             format!("the order {} has no such step", other.kind()),
             "Report this: the plan and the order do not fit.",
@@ -79,7 +79,7 @@ async fn renew<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
                 Ok(said) => super::last_lines(&said),
                 Err(error) => error.to_string(),
             };
-            return Err(state(
+            return Err(StepError::state(
                 "renew every certificate",
                 format!("{}; kubeadm's words: {words}", left.join(", ")),
                 "What is valid still serves. Read kubeadm's words, put the cause right, then renew again.",
@@ -122,12 +122,4 @@ async fn verify_served<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError>
         })
     })
     .await
-}
-
-fn state(what: impl Into<String>, observed: impl Into<String>, remedy: &str) -> StepError {
-    StepError::State {
-        what: what.into(),
-        observed: observed.into(),
-        remedy: remedy.to_owned(),
-    }
 }

@@ -78,6 +78,19 @@ pub enum Condition<T> {
 }
 
 impl StepError {
+    /// The state forbids the step, or is not what the step should have left.
+    pub fn state(
+        what: impl Into<String>,
+        observed: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::State {
+            what: what.into(),
+            observed: observed.into(),
+            remedy: remedy.into(),
+        }
+    }
+
     /// What the operator can do about it.
     pub fn remedy(&self) -> String {
         match self {

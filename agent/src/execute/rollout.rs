@@ -82,11 +82,3 @@ fn misfit(kind: &str) -> StepError {
         remedy: "Report this: the plan and the order do not fit.".to_owned(),
     }
 }
-
-fn state(what: impl Into<String>, observed: impl Into<String>, remedy: &str) -> StepError {
-    StepError::State {
-        what: what.into(),
-        observed: observed.into(),
-        remedy: remedy.to_owned(),
-    }
-}

@@ -42,7 +42,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
         }
         match self.install_kubelet(tale).await? {
             Outcome::Succeeded => Ok(true),
-            other => Err(format!("{other:?}")),
+            other => Err(format!("install the certificate: {other}")),
         }
     }
 

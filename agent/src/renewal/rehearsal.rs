@@ -7,7 +7,7 @@ use hactl_node_plan::certificate::renewal::{not_renewed, serials};
 use hactl_node_plan::kubeadm::{command, layout};
 use hactl_node_plan::plan::renew::unfit;
 use hactl_proto::certificate::RenewalRehearsal;
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::role::NodeRole;
 
 use super::{Inner, Peers};
@@ -46,7 +46,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
         let known = serials(&before);
         let left = not_renewed(&known, &after);
         if !left.is_empty() {
-            findings.push(finding(
+            findings.push(Finding::refusal(
                 "renewal-rehearsal",
                 format!("in a copy {}; kubeadm's words: {words}", left.join(", ")),
                 "another serial number for every certificate that kubeadm renews",
@@ -55,7 +55,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
         }
         let now = certificates(&*self.host, &node, &self.paths, Ports::Leave).await;
         if serials(&now) != known {
-            findings.push(finding(
+            findings.push(Finding::refusal(
                 "rehearsal-changed-nothing",
                 "serial numbers in /etc/kubernetes are others than before".to_owned(),
                 "no change by a rehearsal",
@@ -105,16 +105,5 @@ impl<H: Host, P: Peers> Inner<H, P> {
             }
         }
         Ok(())
-    }
-}
-
-fn finding(check: &str, observed: String, wanted: &str, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted: wanted.to_owned(),
-        remedy: remedy.to_owned(),
-        mendable: false,
     }
 }

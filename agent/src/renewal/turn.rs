@@ -103,7 +103,9 @@ impl<H: Host, P: Peers> Inner<H, P> {
                     Outcome::Succeeded => {
                         format!("take {} back: {reason}", self.operations.node().node)
                     }
-                    other => format!("{other:?}; and take the node back: {reason}"),
+                    other => format!(
+                        "renew the certificates ({other}), and to take the node back: {reason}"
+                    ),
                 },
                 done: vec!["renew-certificates".to_owned()],
                 remedy: "The agent tries again every minute.".to_owned(),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::spec::ClusterSpec;
 use hactl_proto::standing::{InstanceId, Override, Roster, Standing, StandingAnswer};
@@ -88,7 +88,7 @@ fn names(spec: &ClusterSpec, said: &Assertion) -> Vec<Finding> {
         .collect();
     for name in all.into_iter().filter(|name| !declared(name)) {
         let what = format!("{name} is no declared control plane");
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "declared",
             what,
             "names from spec.controlPlanes",
@@ -97,7 +97,7 @@ fn names(spec: &ClusterSpec, said: &Assertion) -> Vec<Finding> {
     }
     for name in said.lost.intersection(&said.replaced) {
         let what = format!("{name} is called both lost and replaced");
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "contradiction",
             what,
             "one of the two",
@@ -106,7 +106,7 @@ fn names(spec: &ClusterSpec, said: &Assertion) -> Vec<Finding> {
     }
     if said.lost.contains(&said.candidate) {
         let what = format!("{} is the candidate and called lost", said.candidate);
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "contradiction",
             what,
             "a candidate that is there",
@@ -122,7 +122,7 @@ fn bound(answer: &StandingAnswer, said: &Assertion) -> Option<Finding> {
     if said.lost.contains(node) {
         let what = format!("{node} answers, though it is called lost");
         let remedy = "switch it off for good first, or call it replaced, or leave it out";
-        return Some(refusal(
+        return Some(Finding::refusal(
             "lost-is-silent",
             what,
             "silence of a machine that never runs again",
@@ -131,13 +131,13 @@ fn bound(answer: &StandingAnswer, said: &Assertion) -> Option<Finding> {
     }
     match &answer.standing {
         Standing::Virgin | Standing::Granted(_) => None,
-        Standing::Initialising(grant) => Some(refusal(
+        Standing::Initialising(grant) => Some(Finding::refusal(
             "no-init-begun",
             format!("{node} has begun kubeadm init at epoch {}", grant.epoch),
             "no init begun by any node that runs",
             "let it end: an init that failed is taken up again by its own node",
         )),
-        Standing::Member(identity) => Some(refusal(
+        Standing::Member(identity) => Some(Finding::refusal(
             "no-cluster-known",
             format!(
                 "{node} belongs to the cluster with CA {}",
@@ -146,7 +146,7 @@ fn bound(answer: &StandingAnswer, said: &Assertion) -> Option<Finding> {
             "no cluster yet: an override serves the first boot only",
             "nothing needs to be overridden: the others join that cluster by themselves",
         )),
-        Standing::Foreign { evidence } => Some(refusal(
+        Standing::Foreign { evidence } => Some(Finding::refusal(
             "no-foreign-data",
             format!(
                 "data of an unknown cluster lies on {node}: {}",
@@ -166,7 +166,7 @@ fn unaccounted(spec: &ClusterSpec, roster: &Roster, said: &Assertion) -> Vec<Fin
         .map(|name| {
             let what = format!("{name} neither answers nor is called lost");
             let remedy = "start it with its bundle, or call it lost if it never runs again";
-            refusal(
+            Finding::refusal(
                 "all-accounted-for",
                 what,
                 "a word about every declared control plane",
@@ -187,18 +187,7 @@ fn unexplained(answers: &[StandingAnswer], roster: &Roster, said: &Assertion) ->
             let what = format!("{name} was known as another machine than the one that answers now");
             let remedy =
                 format!("if the one before never runs again with its disk: --replaced {name}");
-            refusal("one-machine-a-name", what, "one machine a name", &remedy)
+            Finding::refusal("one-machine-a-name", what, "one machine a name", &remedy)
         })
         .collect()
-}
-
-fn refusal(check: &str, observed: impl Into<String>, wanted: &str, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed: observed.into(),
-        wanted: wanted.to_owned(),
-        remedy: remedy.to_owned(),
-        mendable: false,
-    }
 }

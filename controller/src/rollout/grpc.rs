@@ -26,12 +26,12 @@ const QUIET: Duration = Duration::from_secs(15);
 /// So many agents are asked at a time.
 const AT_ONCE: usize = 32;
 
-/// The agents of a cluster.
-#[derive(Debug)]
+/// The agents of a cluster; a clone asks the same.
+#[derive(Debug, Clone)]
 pub struct Fleet {
     operator: Arc<Operator>,
-    spec: ClusterSpec,
-    targets: Vec<Target>,
+    spec: Arc<ClusterSpec>,
+    targets: Arc<[Target]>,
     limit: Duration,
 }
 
@@ -45,8 +45,8 @@ impl Fleet {
     ) -> Self {
         Self {
             operator,
-            spec,
-            targets,
+            spec: Arc::new(spec),
+            targets: targets.into(),
             limit,
         }
     }
@@ -100,7 +100,7 @@ type Looked = (
     Result<(bool, NodeSurvey), String>,
 );
 
-impl Agents for Arc<Fleet> {
+impl Agents for Fleet {
     async fn seen(&self) -> Seen {
         let mut tasks: JoinSet<Looked> = JoinSet::new();
         let mut looked: Vec<Option<Looked>> = self.targets.iter().map(|_| None).collect();
@@ -109,7 +109,7 @@ impl Agents for Arc<Fleet> {
             while tasks.len() < AT_ONCE
                 && let Some(index) = waiting.pop()
             {
-                let fleet = Arc::clone(self);
+                let fleet = self.clone();
                 tasks.spawn(async move {
                     let (since, start) = (Timestamp::now(), Instant::now());
                     let target = &fleet.targets[index];
@@ -299,7 +299,7 @@ impl Fleet {
         }
         Seen {
             at: Timestamp::now(),
-            spec: self.spec.clone(),
+            spec: ClusterSpec::clone(&self.spec),
             nodes,
             cluster: cluster.map_err(|reasons| {
                 if reasons.is_empty() {

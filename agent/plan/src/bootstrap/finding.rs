@@ -1,23 +1,12 @@
 //! Refusals of the first boot as findings: what was seen, what is wanted, what the operator can do.
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use hactl_proto::spec::Endpoint;
 use hactl_proto::standing::{ClusterIdentity, GrantRefusal};
 
 use super::candidate;
 use super::next::{Situation, answers};
-
-fn refusal(check: &str, observed: String, wanted: &str, remedy: String) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted: wanted.to_owned(),
-        remedy,
-        mendable: false,
-    }
-}
 
 /// Why another control plane's answer forbids the init.
 pub fn objection(node: &NodeName, objection: &GrantRefusal) -> Finding {
@@ -86,7 +75,7 @@ pub fn objection(node: &NodeName, objection: &GrantRefusal) -> Finding {
             "Compare the specs of both nodes.".to_owned(),
         ),
     };
-    refusal(check, observed, wanted, remedy)
+    Finding::refusal(check, observed, wanted, remedy)
 }
 
 /// Answers that show that this node is taken for another machine than it is.
@@ -107,7 +96,7 @@ pub(super) fn replaced(situation: &Situation<'_>) -> Vec<Finding> {
 
 /// Something answers as an API server where there should be none yet.
 pub(super) fn endpoint_answers(endpoint: &Endpoint) -> Finding {
-    refusal(
+    Finding::refusal(
         "endpoint-free",
         format!("an API server answers at {}:{}", endpoint.host, endpoint.port),
         "nothing answers at the endpoint before kubeadm init",
@@ -117,7 +106,7 @@ pub(super) fn endpoint_answers(endpoint: &Endpoint) -> Finding {
 
 /// Data without a record of how it came here.
 pub(super) fn foreign(evidence: &[String]) -> Finding {
-    refusal(
+    Finding::refusal(
         "no-foreign-data",
         evidence.join(", "),
         "no data of a cluster that hactl did not make",
@@ -132,7 +121,7 @@ pub(super) fn data_lost(identity: &ClusterIdentity, left: &[String]) -> Finding 
     } else {
         format!("left: {}", left.join(", "))
     };
-    refusal(
+    Finding::refusal(
         "cluster-data-kept",
         format!("this node was settled in the cluster with CA {}; {left}", identity.ca_fingerprint),
         "what kubeadm and etcd wrote",
@@ -144,7 +133,7 @@ pub(super) fn data_lost(identity: &ClusterIdentity, left: &[String]) -> Finding 
 
 /// The node holds another cluster than the one it knows.
 pub(super) fn other_cluster(held: &ClusterIdentity, known: &ClusterIdentity) -> Finding {
-    refusal(
+    Finding::refusal(
         "one-cluster",
         format!(
             "the data here is of a cluster with CA {}",
@@ -164,7 +153,7 @@ pub(super) fn two_clusters(
     theirs: &ClusterIdentity,
     known: &ClusterIdentity,
 ) -> Finding {
-    refusal(
+    Finding::refusal(
         "one-cluster",
         format!(
             "{node} is a member of a cluster with CA {}",

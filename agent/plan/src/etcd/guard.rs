@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use hactl_proto::Timestamp;
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use serde::{Deserialize, Serialize};
 
@@ -113,16 +113,13 @@ pub fn reasons_to_hold(facts: &GuardFacts) -> Vec<Finding> {
 }
 
 fn hold(check: &str, observed: &str, wanted: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed: observed.to_owned(),
-        wanted: wanted.to_owned(),
-        remedy: "etcd is held back so that it does not start empty under its old id. Bring the data back and put etcd.yaml back from \
-                 /var/lib/hactl/held, or let hactl replace the member: it is removed by id on another node, this node is cleaned and joins again."
-            .to_owned(),
-        mendable: false,
-    }
+    Finding::refusal(
+        check,
+        observed,
+        wanted,
+        "etcd is held back so that it does not start empty under its old id. Bring the data back and put etcd.yaml back from \
+                 /var/lib/hactl/held, or let hactl replace the member: it is removed by id on another node, this node is cleaned and joins again.",
+    )
 }
 
 /// Whether the folder is a mount point, by `/proc/self/mountinfo` (fifth field; proc(5)).

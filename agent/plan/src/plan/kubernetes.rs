@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::instruction::Instruction;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::EtcdTopology;
@@ -45,14 +45,7 @@ pub fn unit(instruction: &Instruction, step: KubernetesStep) -> String {
 
 /// A reason against an instruction.
 pub(super) fn refusal(check: &str, observed: String, wanted: String, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted,
-        remedy: remedy.to_owned(),
-        mendable: false,
-    }
+    Finding::refusal(check, observed, wanted, remedy)
 }
 
 /// The reasons that stand against every order that runs kubeadm.

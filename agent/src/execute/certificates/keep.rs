@@ -8,13 +8,13 @@ use hactl_node_plan::facts::Known;
 use hactl_node_plan::kubeadm::layout;
 use hactl_proto::certificate::{CertificateInventory, KeySeen};
 
-use super::{look, order, state};
+use super::{look, order};
 use crate::execute::{ExecuteContext, StepError};
 use crate::host::Host;
 use crate::inspect::certificates::Ports;
 use crate::inspect::rollout::renewal;
 
-/// Folders whose files are kept; those of kubeconfigs by their ending.
+/// Folders whose files are kept.
 const FOLDERS: [&str; 3] = [layout::PKI, "/etc/kubernetes/pki/etcd", layout::KUBERNETES];
 /// Mode of a file whose own could not be read: keys may be among them.
 const CLOSED: u32 = 0o600;
@@ -60,7 +60,7 @@ pub(super) async fn begun<H: Host>(cx: &ExecuteContext<H>) -> Result<RenewalProg
         Known::Is(None) => "nothing was begun".to_owned(),
         Known::Unknown(reason) => reason,
     };
-    Err(state(
+    Err(StepError::state(
         "read how far the renewal has come",
         observed,
         "Look at /var/lib/hactl/certificates.",

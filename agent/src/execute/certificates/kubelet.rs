@@ -8,7 +8,7 @@ use hactl_node_plan::certificate::place::KUBELET_CLIENT;
 use hactl_node_plan::command::Command;
 use hactl_node_plan::systemd;
 
-use super::{EVERY, state};
+use super::EVERY;
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::health::components::kubelet_answers;
 use crate::host::Host;
@@ -20,7 +20,7 @@ const MODE: u32 = 0o600;
 pub(super) async fn install<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let ready = cx.paths.kubelet_pair();
     let Some(pair) = cx.host.read(&ready).await? else {
-        return Err(state(
+        return Err(StepError::state(
             "put the kubelet's certificate in",
             format!("{} is not there", ready.display()),
             "The agent gets one by itself within a minute.",

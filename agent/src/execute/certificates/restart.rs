@@ -17,7 +17,7 @@ use hactl_node_plan::rollout::images;
 use hactl_node_plan::step::certificates::StaticPod;
 use hactl_node_plan::systemd;
 
-use super::{EVERY, keep, order, state};
+use super::{EVERY, keep, order};
 use crate::execute::rollout::wait;
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::{Host, HostError};
@@ -70,7 +70,7 @@ pub(super) async fn restart<H: Host>(
 }
 
 fn missing(component: &str, place: &Path) -> StepError {
-    state(
+    StepError::state(
         format!("restart {component}"),
         format!("{} is not there", place.display()),
         "Make it anew with `kubeadm init phase control-plane` or `etcd local`, then renew again.",
@@ -101,7 +101,7 @@ async fn end_process<H: Host>(cx: &ExecuteContext<H>, component: &str) -> Result
     let what = format!("look which containers of {component} run");
     let remedy = "Look whether the container runtime answers, then renew again.";
     let old = running_of(&*cx.host, component).await;
-    let old = old.map_err(|reason| state(what, reason, remedy))?;
+    let old = old.map_err(|reason| StepError::state(what, reason, remedy))?;
     for (signal, limit) in [("SIGTERM", GRACE_LIMIT), ("SIGKILL", GONE_LIMIT)] {
         for container in &old {
             // One that ended meanwhile is none to end; whether it has is looked at below.

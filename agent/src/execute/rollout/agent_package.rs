@@ -7,7 +7,7 @@ use hactl_node_plan::rollout::agent_package::{busy, put_in};
 use hactl_node_plan::step::rollout::RolloutStep;
 use hactl_proto::rollout::{ReplaceAgent, RolloutOrder};
 
-use super::{misfit, order, state};
+use super::{misfit, order};
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::Host;
 use crate::rollout::{installed_agent, is_of};
@@ -27,7 +27,7 @@ pub(super) async fn install<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepE
     let bytes = cx.host.read(&file).await?;
     if !bytes.is_some_and(|bytes| is_of(&bytes, wanted.digest)) {
         let observed = format!("{} is not the package that was brought", file.display());
-        return Err(state(what, observed, REMEDY));
+        return Err(StepError::state(what, observed, REMEDY));
     }
     let unit = cx.unit(RolloutStep::InstallAgent.name());
     let command = put_in(before.format, &file.to_string_lossy()).unit(unit);
@@ -53,7 +53,7 @@ pub(super) async fn install<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepE
             ", not configured"
         }
     );
-    Err(state(what, observed, REMEDY))
+    Err(StepError::state(what, observed, REMEDY))
 }
 
 async fn installed<H: Host>(
@@ -62,8 +62,8 @@ async fn installed<H: Host>(
     let found = installed_agent(&*cx.host).await;
     let what = "tell which agent is installed";
     found
-        .map_err(|reason| state(what, reason, REMEDY))?
-        .ok_or_else(|| state(what, "it is no package of this node", REMEDY))
+        .map_err(|reason| StepError::state(what, reason, REMEDY))?
+        .ok_or_else(|| StepError::state(what, "it is no package of this node", REMEDY))
 }
 
 fn replacement<H>(cx: &ExecuteContext<H>) -> Result<&ReplaceAgent, StepError> {

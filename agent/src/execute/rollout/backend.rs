@@ -5,7 +5,7 @@ use std::time::Duration;
 use hactl_node_plan::endpoint::haproxy::set_server;
 use hactl_proto::rollout::RolloutOrder;
 
-use super::{misfit, order, state};
+use super::{misfit, order};
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::{Host, Question};
 use crate::inspect::rollout::{ADMIN_SOCKET, released};
@@ -25,7 +25,7 @@ pub(super) async fn set<H: Host>(cx: &ExecuteContext<H>, release: bool) -> Resul
     let answer = cx.host.ask(&question).await?;
     let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
     if !said.is_empty() {
-        return Err(state(
+        return Err(StepError::state(
             format!("tell HAProxy about {node}"),
             said,
             "Compare /etc/haproxy/haproxy.cfg with the spec; `systemctl restart hactl-agent` writes it anew.",

@@ -12,7 +12,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::rollout::{Drain, RolloutOrder};
 use serde_json::{Map, Value, json};
 
-use super::{misfit, order, state};
+use super::{misfit, order};
 use crate::execute::{ExecuteContext, StepError, last_lines};
 use crate::host::Host;
 use crate::inspect::rollout::ask;
@@ -70,7 +70,7 @@ pub(super) async fn evict<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepErr
         let hopeless = said.contains("use --force") || said.contains("use --delete-emptydir-data");
         if hopeless || tokio::time::Instant::now() >= end {
             unmark(cx, &order.node).await?;
-            return Err(state(
+            return Err(StepError::state(
                 format!("drain {}", order.node),
                 format!("{kept}; the node is schedulable again"),
                 "Give the budget's owner one more ready pod or relax the budget, let go of pods that nobody makes again \
@@ -108,7 +108,7 @@ async fn look<H: Host>(cx: &ExecuteContext<H>, node: &NodeName) -> Result<NodeOb
         Known::Is(None) => "there is none".to_owned(),
         Known::Unknown(reason) => reason,
     };
-    Err(state(
+    Err(StepError::state(
         format!("read the Node {node}"),
         observed,
         "Look whether the API answers and the node is registered.",

@@ -9,7 +9,7 @@ use hactl_node_plan::rollout::images::of_manifest;
 use hactl_node_plan::rollout::progress::{PROGRESS_VERSION, Progress};
 use hactl_proto::status::InstalledVersions;
 
-use super::{packages, state, upgrade};
+use super::{packages, upgrade};
 use crate::execute::{ExecuteContext, StepError};
 use crate::host::{Host, HostError};
 use crate::inspect::rollout::progress;
@@ -115,7 +115,7 @@ async fn begun<H: Host>(cx: &ExecuteContext<H>) -> Result<Progress, StepError> {
         Known::Is(None) => "nothing was begun".to_owned(),
         Known::Unknown(reason) => reason,
     };
-    Err(state(
+    Err(StepError::state(
         "read how far the upgrade has come",
         observed,
         "Look at /var/lib/hactl/upgrade.",

@@ -9,7 +9,7 @@ use hactl_node_plan::step::rollout::RolloutStep;
 use hactl_proto::status::InstalledVersions;
 use hactl_proto::version::KubernetesVersion;
 
-use super::{keep, state, target};
+use super::{keep, target};
 use crate::execute::{ExecuteContext, StepError, last_lines};
 use crate::host::Host;
 use crate::inspect::rollout::{ask, offers, source, tool};
@@ -77,7 +77,7 @@ async fn put_in<H: Host>(
     if let Some(tool) = tool(source) {
         let known = offers(&*cx.host, source, Repositories::AsKnown).await;
         let offers = known.map_err(|reason| {
-            state(
+            StepError::state(
                 "ask the repositories",
                 reason,
                 "Look at the package tool's own words on the node.",
@@ -92,7 +92,7 @@ async fn put_in<H: Host>(
         let held = cx.host.run(&hold(tool, names)).await?;
         ended?;
         if !held.success() && !packages::no_lock(tool, &held) {
-            return Err(state(
+            return Err(StepError::state(
                 format!("hold {}", names.join(", ")),
                 last_lines(&held),
                 "Look at the package tool's own words on the node.",
@@ -108,7 +108,7 @@ async fn put_in<H: Host>(
         if found.as_ref() != Some(wanted) {
             let observed =
                 found.map_or_else(|| "it says none".to_owned(), |found| found.to_string());
-            return Err(state(
+            return Err(StepError::state(
                 format!("see {name} {wanted} installed"),
                 observed,
                 "Look which of several programs of that name comes first on the PATH.",
@@ -135,7 +135,7 @@ async fn from_folder<H: Host>(
             return Ok(cx.host.replace(&place, &bytes, 0o755).await?);
         }
     }
-    Err(state(
+    Err(StepError::state(
         format!("replace {name}"),
         format!("it is in none of {}", PLACES.join(", ")),
         "Put the program where systemd's PATH finds it.",
@@ -143,7 +143,7 @@ async fn from_folder<H: Host>(
 }
 
 fn not_offered(names: &[&str], wanted: &KubernetesVersion) -> StepError {
-    state(
+    StepError::state(
         format!("put {} {wanted} in", names.join(" and ")),
         "it can't be had on this node",
         "Put the repository of that version back, or the binaries into /var/lib/hactl/binaries.",

@@ -16,7 +16,7 @@ use hactl_proto::rollout::survey::{Staged, StagedEtcd};
 use hactl_proto::version::KubernetesVersion;
 
 use super::packages::installed;
-use super::{state, target};
+use super::target;
 use crate::execute::{ExecuteContext, StepError};
 use crate::host::Host;
 use crate::inspect::rollout::{ask, offers, source, tool};
@@ -35,10 +35,11 @@ pub(super) async fn packages<H: Host>(cx: &ExecuteContext<H>) -> Result<(), Step
         return Ok(());
     };
     let asked = offers(&*cx.host, source, Repositories::Asked).await;
-    let offers = asked.map_err(|reason| state("ask the repositories", reason, REMEDY))?;
+    let offers =
+        asked.map_err(|reason| StepError::state("ask the repositories", reason, REMEDY))?;
     let wanted = target(cx)?;
     let exact = exactly(tool, &offers, &KUBERNETES_PACKAGES, wanted)
-        .ok_or_else(|| state(format!("fetch {wanted}"), "it is not offered", REMEDY))?;
+        .ok_or_else(|| StepError::state(format!("fetch {wanted}"), "it is not offered", REMEDY))?;
     if let Some(now) = installed(cx).await?.kubelet
         && now != *wanted
         && let Some(back) = exactly(tool, &offers, &KUBERNETES_PACKAGES, &now)
@@ -97,7 +98,7 @@ async fn rpm<H: Host>(
         }
     }
     let observed = format!("{DNF_CACHE} does not hold it");
-    Err(state(
+    Err(StepError::state(
         format!("find the package of {exact}"),
         observed,
         REMEDY,
@@ -134,7 +135,7 @@ pub(super) async fn images<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepEr
                 .err()
                 .map(|error| error.to_string())
                 .unwrap_or_default();
-            return Err(state(
+            return Err(StepError::state(
                 format!("have the images of {wanted_version}"),
                 format!("{} not on this node; {why}", missing.join(", ")),
                 "Make the registry reachable from this node, name kubernetes.imageRepository in the spec, or import the images \
@@ -168,7 +169,7 @@ fn etcd<H>(
     match found {
         Some((_, tag)) => Ok(StagedEtcd::Tag(tag)),
         None if !asked => Ok(StagedEtcd::Unknown),
-        None => Err(state(
+        None => Err(StepError::state(
             "tell which etcd the target brings",
             "its kubeadm lists no image of etcd",
             "Run `kubeadm config images list` on the node, with the kubeadm of the target.",
@@ -257,9 +258,9 @@ async fn deb_of<H: Host>(cx: &ExecuteContext<H>, exact: &str) -> Result<String, 
     let uris = packages::uris(exact);
     let said = ask(&*cx.host, &uris)
         .await
-        .map_err(|reason| state("find kubeadm's package", reason, REMEDY))?;
+        .map_err(|reason| StepError::state("find kubeadm's package", reason, REMEDY))?;
     packages::local_file(&said.stdout).ok_or_else(|| {
-        state(
+        StepError::state(
             format!("find the package of {exact}"),
             format!("{APT_CACHE} does not hold it"),
             REMEDY,

@@ -12,7 +12,7 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::spec::API_SERVER_PORT;
 use hactl_proto::version::KubernetesVersion;
 
-use super::{keep, state};
+use super::keep;
 use crate::etcd::view;
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::{Host, Question};
@@ -210,7 +210,7 @@ pub(super) async fn move_leader<H: Host>(cx: &ExecuteContext<H>) -> Result<(), S
             Err(error) => return Ok(Condition::Pending(error.to_string())),
         };
         let Some(own) = view.list.at(cx.node.address) else {
-            return Err(state(
+            return Err(StepError::state(
                 "move etcd's leadership",
                 "etcd does not list this node's member",
                 "Look at etcd's member list.",

@@ -4,7 +4,7 @@ mod node;
 
 use std::collections::BTreeMap;
 
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::survey::{ClusterSurvey, NodeSeen};
@@ -288,13 +288,6 @@ pub(super) fn blocker(
 ) -> Blocker {
     Blocker {
         node: node.cloned(),
-        finding: Finding {
-            check: check.to_owned(),
-            severity: Severity::Refusal,
-            observed,
-            wanted: wanted.to_owned(),
-            remedy: remedy.to_owned(),
-            mendable: false,
-        },
+        finding: Finding::refusal(check, observed, wanted, remedy),
     }
 }

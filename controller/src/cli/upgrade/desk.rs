@@ -92,12 +92,12 @@ impl Desk {
     }
 
     /// All agents: the declared nodes' and those that enrolled.
-    pub(in crate::cli) async fn agents(&self) -> Arc<Arc<Fleet>> {
+    pub(in crate::cli) async fn agents(&self) -> Arc<Fleet> {
         let observed = self.session.observe().await;
         let targets = targets(&observed, self.kept.spec.policies.agent_port);
         let operator = Arc::clone(&self.operator);
         let spec = self.kept.spec.clone();
-        Arc::new(Arc::new(Fleet::new(operator, spec, targets, self.limit)))
+        Arc::new(Fleet::new(operator, spec, targets, self.limit))
     }
 
     /// Has something else wanted of the rollout that is open.

@@ -13,20 +13,9 @@ use crate::certificate::place::Kind;
 const RENEW: &str =
     "`hactl-controller certs renew` renews it, and proves that the new one is served.";
 
-fn refusal(check: &str, observed: String, wanted: &str, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted: wanted.to_owned(),
-        remedy: remedy.to_owned(),
-        mendable: false,
-    }
-}
-
 /// A file that is there and is not what it should be.
 pub(super) fn unreadable(file: &str, reason: &str) -> Finding {
-    refusal(
+    Finding::refusal(
         "certificate-readable",
         format!("{file}: {reason}"),
         "a whole file",
@@ -46,7 +35,7 @@ pub(super) fn key(found: &Found, renewal: Renewal) -> Option<Finding> {
             // On a control plane kubeadm signs with it; whoever keeps it elsewhere does so on purpose.
             return (renewal == Renewal::External).then(|| Finding {
                 severity: Severity::Warning,
-                ..refusal(
+                ..Finding::refusal(
                     "certificate-external",
                     format!("{}: its key is not on this node: the CA is external", found.file),
                     "nothing: hactl can't renew what this CA signs",
@@ -60,7 +49,7 @@ pub(super) fn key(found: &Found, renewal: Renewal) -> Option<Finding> {
         }
         KeySeen::Absent => format!("{}: its key is not there", found.file),
     };
-    Some(refusal(
+    Some(Finding::refusal(
         "certificate-key",
         observed,
         wanted,
@@ -98,7 +87,7 @@ pub(super) fn valid(found: &Found, now: Timestamp, renewal: Renewal) -> Option<F
             "A CA has to be replaced while it is valid; now it is by hand (kubeadm's manual rotation of CAs)."
         }
     };
-    Some(refusal(
+    Some(Finding::refusal(
         "certificate-valid",
         observed,
         "a certificate that is valid now",
@@ -110,7 +99,7 @@ pub(super) fn valid(found: &Found, now: Timestamp, renewal: Renewal) -> Option<F
 pub(super) fn signer(found: &Found, signed: bool) -> Option<Finding> {
     let checked = !matches!(found.kind, Some(Kind::Authority | Kind::Agent) | None);
     (checked && !signed).then(|| {
-        refusal(
+        Finding::refusal(
             "certificate-signer",
             format!(
                 "{} ({}) names {:?} as its issuer, and no CA on this node verifies it",
@@ -136,7 +125,7 @@ pub(super) fn missing(
     let missing = subject.wanted.iter().filter(|name| !there(name));
     missing
         .map(|name| {
-            refusal(
+            Finding::refusal(
                 "certificate-present",
                 format!("{name} is not on this node"),
                 "every certificate of a node of its role",
@@ -157,7 +146,7 @@ pub(super) fn authorities(reading: &Reading) -> Vec<Finding> {
         .filter(|(.., known)| !known.contains(&own.certificate.sha256));
     strange
         .map(|(kubeconfig, file, _)| {
-            refusal(
+            Finding::refusal(
                 "kubeconfig-authority",
                 format!("{kubeconfig} believes another CA than {} (in {file})", own.file),
                 "the cluster's CA",
@@ -176,7 +165,7 @@ pub(super) fn served(one: &ServedSeen, in_file: Option<&str>) -> Option<Finding>
     if let Some(reason) = &one.unknown {
         return Some(Finding {
             severity: Severity::Warning,
-            ..refusal(
+            ..Finding::refusal(
                 "certificate-served",
                 format!(
                     "what {} serves at port {} is unknown: {reason}",
@@ -192,7 +181,7 @@ pub(super) fn served(one: &ServedSeen, in_file: Option<&str>) -> Option<Finding>
         || "there is no file for it".to_owned(),
         |serial| format!("its file holds {serial}"),
     );
-    Some(refusal(
+    Some(Finding::refusal(
         "certificate-served",
         format!(
             "{} serves serial {serial} at port {}; {in_file}",
@@ -205,7 +194,7 @@ pub(super) fn served(one: &ServedSeen, in_file: Option<&str>) -> Option<Finding>
 
 /// The service accounts' keys that are no pair.
 pub(super) fn service_account() -> Finding {
-    refusal(
+    Finding::refusal(
         "certificate-key",
         "/etc/kubernetes/pki/sa.pub is not the public half of sa.key".to_owned(),
         "one pair, the same on every control plane",
