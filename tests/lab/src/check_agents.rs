@@ -146,8 +146,7 @@ fn processes(lab: &Lab) -> Result<Vec<String>> {
         .collect()
 }
 
-/// The operation that replaced the agent was begun by the one before, and found again and ended by the one that came: who began
-/// its step did not live to say that it had finished.
+/// The operation that replaced the agent was begun by the one before, and taken up again and ended by the one that came.
 fn found_again(lab: &Lab, node: &Node) -> Result<()> {
     let verb = ["journal", &node.name, "--output", "json"];
     let told: Value = serde_json::from_str(&operator::controller(lab, &verb).run()?)
@@ -158,18 +157,16 @@ fn found_again(lab: &Lab, node: &Node) -> Result<()> {
         .flatten()
         .filter(|entry| entry["kind"] == "replace-agent")
         .collect();
-    let of = |operation: &Value, word: &str| {
-        entries.iter().any(|entry| {
-            entry["operation"] == *operation && entry["event"]["event"]["event"] == word
-        })
+    let resumed = |operation: &Value| {
+        entries
+            .iter()
+            .any(|entry| entry["operation"] == *operation && entry["event"]["entry"] == "resumed")
     };
     let succeeded = entries
         .iter()
         .filter(|entry| entry["event"]["event"]["outcome"] == "succeeded")
         .map(|entry| &entry["operation"]);
-    let found = succeeded
-        .into_iter()
-        .any(|operation| of(operation, "started") && !of(operation, "finished"));
+    let found = succeeded.into_iter().any(resumed);
     ensure!(
         found,
         "{}: no new agent found the operation: {entries:#?}",
