@@ -27,9 +27,9 @@ pub enum RolloutStep {
     InstallKubeadm,
     /// `kubeadm upgrade apply` or `kubeadm upgrade node`.
     UpgradeKubeadm,
-    /// Waits until the container runtime runs the static pods at the target, and nothing older any more.
+    /// Waits until the container runtime runs the static pods at the target, after the kubelet has begun anew.
     AwaitStaticPods,
-    /// Waits for static pods at the target, API server and etcd member, several looks in a row; older ones may be ending.
+    /// Waits for static pods at the target, API server and etcd member, several looks in a row.
     AwaitControlPlane,
     /// Writes down that kubeadm's part is through.
     RecordKubeadm,

@@ -55,30 +55,19 @@ where
     .await
 }
 
-/// What may still run beside the static pods at the target.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Older {
-    /// Containers that were told to end.
-    Ending,
-    None,
-}
-
-/// The static pods' manifests name the target, and the container runtime runs it and nothing else.
+/// The static pods' manifests name the target, and the container runtime runs it. An older API server may still be ending beside it: it
+/// keeps the watches that came through a load balancer for its 30 s of grace, while the new one has the port and serves.
 pub(super) async fn static_pods<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let tag = super::target(cx)?.to_string();
     let name = format!("the static pods of {} at {tag}", cx.node.node);
     cx.wait(&name, EVERY, CONTROL_PLANE_LIMIT, || async {
-        let wrong = static_pods_complaint(cx, &tag, Older::None).await;
+        let wrong = static_pods_complaint(cx, &tag).await;
         Ok(wrong.map_or(Condition::Met(()), Condition::Pending))
     })
     .await
 }
 
-async fn static_pods_complaint<H: Host>(
-    cx: &ExecuteContext<H>,
-    tag: &str,
-    older: Older,
-) -> Option<String> {
+async fn static_pods_complaint<H: Host>(cx: &ExecuteContext<H>, tag: &str) -> Option<String> {
     let (manifests, running) = tokio::join!(manifests(&*cx.host), running(&*cx.host));
     let (manifests, running) = match (manifests, running) {
         (Ok(manifests), Ok(running)) => (manifests, running),
@@ -89,8 +78,7 @@ async fn static_pods_complaint<H: Host>(
             return Some(format!("{component}'s manifest names another version"));
         }
         let tags = running.get(*component);
-        let runs = tags
-            .is_some_and(|tags| tags.contains(tag) && (older == Older::Ending || tags.len() == 1));
+        let runs = tags.is_some_and(|tags| tags.contains(tag));
         (!runs).then(|| {
             let tags = tags.map(|tags| tags.iter().cloned().collect::<Vec<_>>().join(" and "));
             format!(
@@ -126,7 +114,7 @@ async fn control_plane_complaint<H: Host>(
         return Some("its API server is not ready".to_owned());
     }
     let wanted = version?.to_string();
-    if let Some(wrong) = static_pods_complaint(cx, &wanted, Older::Ending).await {
+    if let Some(wrong) = static_pods_complaint(cx, &wanted).await {
         return Some(wrong);
     }
     let said = api_version(cx)
