@@ -12,6 +12,7 @@ use crate::disk;
 use crate::kubernetes::Version;
 use crate::lab::{Lab, Role};
 use crate::operator;
+use crate::progress::say;
 use crate::rollout::Rollout;
 use crate::upgrade_by_hand;
 use crate::writer::Writer;
@@ -29,7 +30,8 @@ pub(crate) fn by_hactl(lab: &Lab, to: Version) -> Result<Seen> {
     let start = Instant::now();
     Rollout::start(lab, &["upgrade", "--to", &to.to_string()])?.end()?;
     let whole = start.elapsed();
-    let (client, _) = client.end()?;
+    let (client, words) = client.end()?;
+    say(&format!("the client: {words}"));
     Ok(Seen {
         whole,
         nodes: turns(lab)?,
@@ -46,7 +48,8 @@ pub(crate) fn by_hand(lab: &Lab, to: Version) -> Result<Seen> {
     let start = Instant::now();
     let nodes = upgrade_by_hand::upgrade(lab, to)?;
     let whole = start.elapsed();
-    let (client, _) = client.end()?;
+    let (client, words) = client.end()?;
+    say(&format!("the client: {words}"));
     Ok(Seen {
         whole,
         nodes: nodes.into_iter().collect(),
