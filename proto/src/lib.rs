@@ -22,6 +22,7 @@ pub mod prerequisite;
 pub mod report;
 pub mod role;
 pub mod rollout;
+pub mod rotation;
 pub mod secret;
 pub mod spec;
 pub mod standing;

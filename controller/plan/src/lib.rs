@@ -4,6 +4,7 @@
 //! come in as arguments, and so does all that agents said, so that the command line, a fuzzer and a test run the same
 //! code.
 
+pub mod authority;
 pub mod observed;
 pub mod overrule;
 pub mod rollout;
