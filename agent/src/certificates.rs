@@ -6,6 +6,8 @@ use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::instruction::Fence;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::ReportEvent;
+use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::secret::Secret;
 use tokio::sync::mpsc::Receiver;
 
 use crate::api::duties;
@@ -69,5 +71,29 @@ impl<H: Host, P: Peers> duties::Certificates for Certificates<H, P> {
     async fn sign_kubelet(&self, caller: &NodeName, request: &str) -> Result<String, Failure> {
         let signed = self.renewals.sign_kubelet(caller, request).await;
         signed.map_err(Failure::Unavailable)
+    }
+
+    async fn trust(&self, authority: Authority) -> Result<TrustSeen, Failure> {
+        Ok(self.renewals.trust(authority).await)
+    }
+
+    async fn rotate(
+        &self,
+        authority: Authority,
+        stage: Stage,
+        to: Option<Fingerprint>,
+    ) -> Result<Receiver<ReportEvent>, Failure> {
+        Ok(self.renewals.begin_rotation(authority, stage, to))
+    }
+
+    async fn give_pair(
+        &self,
+        caller: &NodeName,
+        authority: Authority,
+        of: &Fingerprint,
+        fence: Fence,
+    ) -> Result<(String, Secret), Failure> {
+        let given = self.renewals.give_pair(caller, authority, of, fence).await;
+        given.map_err(Failure::Unavailable)
     }
 }

@@ -12,6 +12,8 @@ pub mod kubernetes;
 pub mod machine;
 /// Facts that only a rolling upgrade asks for.
 pub mod rollout;
+/// A node's part in a CA.
+pub mod trust;
 
 use hactl_node_plan::facts::Facts;
 use hactl_node_plan::facts::endpoint::EndpointFacts;

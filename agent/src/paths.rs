@@ -4,6 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use hactl_proto::rotation::Authority;
+
 /// The agent's three folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -78,6 +80,18 @@ impl Paths {
     /// A certificate and its key that the agent has got for the kubelet, until the kubelet runs with them.
     pub fn kubelet_pair(&self) -> PathBuf {
         self.certificates().join("kubelet-client.pem")
+    }
+
+    /// Pairs of CAs that lie aside while one is rotated, by the fingerprints of their certificates.
+    pub fn authorities(&self, authority: Authority) -> PathBuf {
+        self.certificates()
+            .join("authorities")
+            .join(authority.word())
+    }
+
+    /// What processes took up of CAs when they began.
+    pub fn trust_record(&self) -> PathBuf {
+        self.certificates().join("trust.json")
     }
 
     /// Verified snapshots of etcd.

@@ -1,4 +1,5 @@
-//! Renewal of Kubernetes' certificates, by the control planes' agents themselves: no controller has to run.
+//! Renewal of Kubernetes' certificates, by the control planes' agents themselves: no controller has to run. Rotation of their CAs takes the
+//! same turns, each begun by a controller.
 //!
 //! Whoever's certificates are due takes the cluster's lease, the same as joins and rollouts take (I1), so that control planes go one after
 //! another whoever begins first. Then it looks whether all others are well (I2, I3), has every load balancer let it go (I6), gives itself
@@ -14,7 +15,9 @@ mod lease;
 mod peers;
 mod policy;
 mod rehearsal;
+mod rotate;
 mod serving;
+mod successor;
 mod turn;
 mod yielding;
 
@@ -26,6 +29,8 @@ use std::sync::Arc;
 use hactl_proto::Timestamp;
 use hactl_proto::certificate::RenewalRehearsal;
 use hactl_proto::report::{Outcome, ReportEvent, Waiting};
+use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::secret::Secret;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::host::Host;
@@ -109,6 +114,50 @@ impl<H: Host, P: Peers> Renewals<H, P> {
         release: bool,
     ) -> Result<(), String> {
         self.inner.yield_backend(caller, fence, release).await
+    }
+
+    /// This node's part in a CA.
+    pub async fn trust(&self, authority: Authority) -> TrustSeen {
+        self.inner.trust(authority).await
+    }
+
+    /// Carries a rotation of a CA one stage on, in a task of its own. The last event is the end.
+    pub fn begin_rotation(
+        &self,
+        authority: Authority,
+        stage: Stage,
+        to: Option<Fingerprint>,
+    ) -> Receiver<ReportEvent> {
+        let (sender, receiver) = channel(BEHIND);
+        let renewals = self.clone();
+        tokio::spawn(async move {
+            let tale = Tale(Some(sender.clone()));
+            let outcome = renewals.inner.rotate(authority, stage, to, &tale).await;
+            // A listener who has gone away is fine.
+            let _ = sender.send(ReportEvent::Ended(outcome)).await;
+        });
+        receiver
+    }
+
+    /// Carries it to the stage's end.
+    pub async fn rotate(
+        &self,
+        authority: Authority,
+        stage: Stage,
+        to: Option<Fingerprint>,
+    ) -> Outcome {
+        self.inner.rotate(authority, stage, to, &Tale(None)).await
+    }
+
+    /// Certificate and key of a CA, for a control plane whose turn in its rotation it is.
+    pub async fn give_pair(
+        &self,
+        caller: &hactl_proto::name::NodeName,
+        authority: Authority,
+        of: &Fingerprint,
+        fence: hactl_proto::instruction::Fence,
+    ) -> Result<(String, Secret), String> {
+        self.inner.give_pair(caller, authority, of, fence).await
     }
 
     /// Goes through a renewal in a copy of this node's certificates and keys.

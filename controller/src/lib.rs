@@ -10,5 +10,6 @@ pub mod exit;
 pub mod observe;
 pub mod present;
 pub mod rollout;
+pub mod rotation;
 pub mod state;
 pub mod trust;

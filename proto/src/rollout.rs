@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::instruction::OperationId;
 use crate::name::NodeName;
+use crate::rotation::RotationOrder;
 use crate::version::KubernetesVersion;
 
 /// The capability of an agent that understands this module's orders and calls.
@@ -56,6 +57,8 @@ pub enum RolloutOrder {
         /// No API server answers, since every certificate may have ended: no lease, no quorum to keep, no other node's health.
         without_api: bool,
     },
+    /// Carry a rotation of a CA one stage on, on this control plane.
+    RotateAuthority(RotationOrder),
     /// Put the client certificate in that the agent has got for this node's kubelet, and restart the kubelet.
     InstallKubeletCertificate,
 }
@@ -126,6 +129,7 @@ impl RolloutOrder {
             Self::Upgrade(_) => "upgrade",
             Self::ReplaceAgent(_) => "replace-agent",
             Self::RenewCertificates { .. } => "renew-certificates",
+            Self::RotateAuthority(_) => "rotate-authority",
             Self::InstallKubeletCertificate => "renew-kubelet-certificate",
         }
     }

@@ -10,4 +10,5 @@ pub mod pem;
 pub mod place;
 pub mod renewal;
 pub mod request;
+pub mod trust;
 pub mod x509;

@@ -11,6 +11,7 @@ pub mod prepare;
 pub mod renew;
 pub mod restore;
 pub mod rollout;
+pub mod rotate;
 pub mod upgrade;
 
 use hactl_proto::finding::Finding;
@@ -77,6 +78,10 @@ pub fn plan(
     }) = &instruction.order
     {
         let steps = renew::renew(instruction, (renewal, *without_api), context, facts)?;
+        return Ok(Plan { steps });
+    }
+    if let Order::Rollout(RolloutOrder::RotateAuthority(order)) = &instruction.order {
+        let steps = rotate::rotate(instruction, order, context, facts)?;
         return Ok(Plan { steps });
     }
     if instruction.order == Order::Rollout(RolloutOrder::InstallKubeletCertificate) {

@@ -120,6 +120,18 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[ControlPlane, Worker]),
     ),
     (
+        "/hactl.v1.CertificateService/GetTrust",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
+        "/hactl.v1.CertificateService/RotateAuthority",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.CertificateService/GivePair",
+        Permission::Roles(&[ControlPlane]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),
@@ -232,6 +244,8 @@ mod tests {
             "RolloutService/PutPackage",
             "BootstrapService/OverrideGrant",
             "CredentialService/GetKubeconfig",
+            "CertificateService/GivePair",
+            "CertificateService/RotateAuthority",
             "MembershipService/Exchange",
         ] {
             assert!(!viewer(method), "{method}");

@@ -4,11 +4,13 @@
 mod keep;
 mod kubelet;
 mod restart;
+mod rotate;
 
 use std::time::Duration;
 
 use hactl_node_plan::certificate::renewal::{not_renewed, serials};
 use hactl_node_plan::kubeadm::command;
+use hactl_node_plan::plan::rotate as rotate_plan;
 use hactl_node_plan::step::certificates::CertificateStep;
 use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::instruction::{OperationId, Order};
@@ -37,17 +39,27 @@ pub(super) async fn execute<H: Host>(
         CertificateStep::VerifyServed => verify_served(cx).await,
         CertificateStep::AwaitControlPlane => wait::control_plane(cx, None).await,
         CertificateStep::InstallKubelet => kubelet::install(cx).await,
+        CertificateStep::TrustSuccessor => rotate::trust_successor(cx).await,
+        CertificateStep::SignWithSuccessor => rotate::sign_with_successor(cx).await,
+        CertificateStep::TrustSuccessorAlone => rotate::trust_successor_alone(cx).await,
+        CertificateStep::Republish => rotate::republish(cx).await,
+        CertificateStep::ForgetOthers => rotate::forget_others(cx).await,
         CertificateStep::Record => keep::record(cx, |progress| progress.finished = true).await,
     }
 }
 
 /// The renewal's name, and whether the API is away.
-fn order<H>(cx: &ExecuteContext<H>) -> Result<(&OperationId, bool), StepError> {
+fn order<H>(cx: &ExecuteContext<H>) -> Result<(OperationId, bool), StepError> {
     match &cx.instruction.order {
         Order::Rollout(RolloutOrder::RenewCertificates {
             renewal,
             without_api,
-        }) => Ok((renewal, *without_api)),
+        }) => Ok((renewal.clone(), *without_api)),
+        Order::Rollout(RolloutOrder::RotateAuthority(order))
+            if let Some(renewal) = rotate_plan::renewal(order) =>
+        {
+            Ok((renewal, false))
+        }
         other => Err(StepError::state(
             "carry out a step of a renewal",
             format!("the order {} has no such step", other.kind()),

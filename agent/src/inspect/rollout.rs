@@ -29,6 +29,7 @@ use hactl_proto::version::KubernetesVersion;
 use crate::etcd::view;
 use crate::host::{Host, Question};
 use crate::inspect::certificates::{Ports, certificates};
+use crate::inspect::trust;
 use crate::paths::Paths;
 use crate::rollout::installed_agent;
 
@@ -103,6 +104,12 @@ async fn asked<H: Host>(
             }
         }
         RolloutOrder::RenewCertificates { .. } => {
+            facts.renewal = renewal(host, paths).await;
+            facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
+            facts.leader = leader(host).await;
+        }
+        RolloutOrder::RotateAuthority(order) => {
+            facts.trust = Known::Is(trust::seen(host, node, paths, order.authority).await);
             facts.renewal = renewal(host, paths).await;
             facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
             facts.leader = leader(host).await;

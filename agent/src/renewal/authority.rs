@@ -159,10 +159,6 @@ impl Authority {
 
 /// What Kubernetes' signer `kubernetes.io/kube-apiserver-client-kubelet` gives (its documentation, "Certificate Signing Requests").
 fn profile(node: &NodeName, begins: i64, ends: i64) -> Result<CertificateParams, AuthorityError> {
-    let mut serial = [0; 16];
-    getrandom::fill(&mut serial).map_err(AuthorityError::Random)?;
-    // RFC 5280, 4.1.2.2: positive, so the first bit is not set.
-    serial[0] &= 0x7f;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
@@ -170,7 +166,7 @@ fn profile(node: &NodeName, begins: i64, ends: i64) -> Result<CertificateParams,
         .push(DnType::OrganizationName, NODES);
     let name = format!("system:node:{node}");
     params.distinguished_name.push(DnType::CommonName, name);
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.serial_number = Some(serial().map_err(AuthorityError::Random)?);
     params.not_before = at(begins);
     params.not_after = at(ends);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -179,7 +175,15 @@ fn profile(node: &NodeName, begins: i64, ends: i64) -> Result<CertificateParams,
     Ok(params)
 }
 
-fn at(seconds: i64) -> OffsetDateTime {
+pub(super) fn serial() -> Result<SerialNumber, getrandom::Error> {
+    let mut serial = [0; 16];
+    getrandom::fill(&mut serial)?;
+    // RFC 5280, 4.1.2.2: positive, so the first bit is not set.
+    serial[0] &= 0x7f;
+    Ok(SerialNumber::from_slice(&serial))
+}
+
+pub(super) fn at(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 

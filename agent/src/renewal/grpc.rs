@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use hactl_proto::instruction::Fence;
 use hactl_proto::mtls::Dialer;
+use hactl_proto::rotation::{Authority, Fingerprint};
+use hactl_proto::secret::Secret;
 use hactl_proto::spec::DeclaredNode;
 use hactl_proto::wire::v1;
 use hactl_proto::wire::v1::certificate_service_client::CertificateServiceClient;
@@ -63,6 +65,27 @@ impl Peers for GrpcPeers {
         let answer = self.agent(peer).await?.sign_kubelet(request).await;
         answer
             .map(|answer| answer.into_inner().certificate)
+            .map_err(|status| status.message().to_owned())
+    }
+
+    async fn give_pair(
+        &self,
+        peer: &DeclaredNode,
+        authority: Authority,
+        of: &Fingerprint,
+        fence: Fence,
+    ) -> Result<(String, Secret), String> {
+        let request = v1::GivePairRequest {
+            authority: authority.to_string(),
+            of: of.as_str().to_owned(),
+            fence: fence.0,
+        };
+        let answer = self.agent(peer).await?.give_pair(request).await;
+        answer
+            .map(|answer| {
+                let answer = answer.into_inner();
+                (answer.certificate, Secret::new(answer.key))
+            })
             .map_err(|status| status.message().to_owned())
     }
 }

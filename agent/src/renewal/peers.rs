@@ -3,6 +3,8 @@
 use std::future::Future;
 
 use hactl_proto::instruction::Fence;
+use hactl_proto::rotation::{Authority, Fingerprint};
+use hactl_proto::secret::Secret;
 use hactl_proto::spec::DeclaredNode;
 
 /// Calls to other control planes, each bounded in time by the implementation. An error is a text for a person.
@@ -21,4 +23,13 @@ pub trait Peers: Send + Sync + 'static {
         peer: &DeclaredNode,
         request: &str,
     ) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// That node gives certificate and key of a CA that lies there, to the control plane whose turn it is.
+    fn give_pair(
+        &self,
+        peer: &DeclaredNode,
+        authority: Authority,
+        of: &Fingerprint,
+        fence: Fence,
+    ) -> impl Future<Output = Result<(String, Secret), String>> + Send;
 }

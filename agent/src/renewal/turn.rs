@@ -9,6 +9,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
+use hactl_proto::rotation::RotationOrder;
 use hactl_proto::spec::{ClusterSpec, DeclaredNode};
 
 use super::lease::who;
@@ -23,6 +24,14 @@ const GATE_LIMIT: Duration = Duration::from_mins(15);
 const GATE_EVERY: Duration = Duration::from_secs(5);
 /// A story that says nothing new says again what it waits for: a silent connection may be a dead one.
 const QUIET: Duration = Duration::from_secs(10);
+
+/// What a turn is for.
+pub(super) enum Work {
+    /// What kubeadm signs is renewed.
+    Renewal { without_api: bool },
+    /// A rotation of a CA goes a stage on.
+    Rotation(RotationOrder),
+}
 
 impl<H: Host, P: Peers> Inner<H, P> {
     pub(super) async fn renew(&self, without_api: bool, tale: &Tale) -> Outcome {
@@ -44,12 +53,17 @@ impl<H: Host, P: Peers> Inner<H, P> {
                     "See the agent's and the kubelet's log on the node, then renew again.",
                 );
             }
-            return self.order(None, true, tale).await;
+            return self.order(None, Work::Renewal { without_api }, tale).await;
         }
+        self.take_turn(tale, Work::Renewal { without_api }).await
+    }
+
+    /// Lease, gates and load balancers around the work.
+    pub(super) async fn take_turn(&self, tale: &Tale, work: Work) -> Outcome {
         let Ok(_turn) = self.turn.try_lock() else {
             return gave_up(
                 "begin",
-                "a renewal is under way on this node",
+                "a renewal or rotation is under way on this node",
                 "Wait for its end: see `hactl-controller journal`.",
             );
         };
@@ -65,7 +79,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
         };
         let outcome = match self.gate(tale).await {
             Ok(()) if held.lost() => gave_up("take-lease", "another took it", "Renew again."),
-            Ok(()) => self.between(held.fence, tale).await,
+            Ok(()) => self.between(held.fence, work, tale).await,
             Err(reasons) => gave_up(
                 "others-well",
                 &reasons,
@@ -77,12 +91,12 @@ impl<H: Host, P: Peers> Inner<H, P> {
     }
 
     /// The order, between letting go and taking back.
-    async fn between(&self, fence: Fence, tale: &Tale) -> Outcome {
+    async fn between(&self, fence: Fence, work: Work, tale: &Tale) -> Outcome {
         if let Err(reason) = self.note_turn(Some(fence)).await {
             return gave_up("record", &reason, "Make the agent's state folder writable.");
         }
         let outcome = match self.backends(Some(fence), true, tale).await {
-            Ok(()) => self.order(Some(fence), false, tale).await,
+            Ok(()) => self.order(Some(fence), work, tale).await,
             Err(reason) => gave_up(
                 "release-backend",
                 &reason,
@@ -148,9 +162,13 @@ impl<H: Host, P: Peers> Inner<H, P> {
         serving
     }
 
-    async fn order(&self, fence: Option<Fence>, without_api: bool, tale: &Tale) -> Outcome {
-        let name = format!("renewal-{}", self.host.now().as_millisecond());
-        let Ok(renewal) = OperationId::new(name) else {
+    async fn order(&self, fence: Option<Fence>, work: Work, tale: &Tale) -> Outcome {
+        let kind = match &work {
+            Work::Renewal { .. } => "renewal",
+            Work::Rotation(_) => "rotation",
+        };
+        let name = format!("{kind}-{}", self.host.now().as_millisecond());
+        let Ok(id) = OperationId::new(name) else {
             return gave_up(
                 "begin",
                 "the clock gives no name",
@@ -158,12 +176,15 @@ impl<H: Host, P: Peers> Inner<H, P> {
             );
         };
         let instruction = Instruction {
-            id: renewal.clone(),
+            id: id.clone(),
             generation: self.generation,
             fence,
-            order: Order::Rollout(RolloutOrder::RenewCertificates {
-                renewal,
-                without_api,
+            order: Order::Rollout(match work {
+                Work::Renewal { without_api } => RolloutOrder::RenewCertificates {
+                    renewal: id,
+                    without_api,
+                },
+                Work::Rotation(order) => RolloutOrder::RotateAuthority(order),
             }),
         };
         match self.operations.submit(instruction).await {
@@ -239,10 +260,10 @@ pub(super) async fn follow(mut watch: Watch, tale: &Tale) -> Outcome {
 }
 
 /// Nothing was changed.
-fn gave_up(step: &str, observed: &str, remedy: &str) -> Outcome {
+pub(super) fn gave_up(step: &str, observed: &str, remedy: &str) -> Outcome {
     Outcome::Failed {
         step: step.to_owned(),
-        error: format!("renew: {observed}"),
+        error: format!("have its turn: {observed}"),
         done: Vec::new(),
         remedy: remedy.to_owned(),
     }

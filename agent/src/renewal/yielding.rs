@@ -63,7 +63,11 @@ impl<H: Host, P: Peers> Inner<H, P> {
         }
     }
 
-    async fn holds_the_lease(&self, caller: &NodeName, fence: Fence) -> Result<(), String> {
+    pub(super) async fn holds_the_lease(
+        &self,
+        caller: &NodeName,
+        fence: Fence,
+    ) -> Result<(), String> {
         let node = self.operations.node();
         let found = match cluster_lease(&*self.host, &node).await {
             Known::Is(found) => found,

@@ -20,6 +20,7 @@ use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
+use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
@@ -237,6 +238,29 @@ impl Certificates for Stub {
     }
 
     async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
+        later()
+    }
+
+    async fn trust(&self, _: Authority) -> Result<TrustSeen, Failure> {
+        later()
+    }
+
+    async fn rotate(
+        &self,
+        _: Authority,
+        _: Stage,
+        _: Option<Fingerprint>,
+    ) -> Result<Receiver<ReportEvent>, Failure> {
+        later()
+    }
+
+    async fn give_pair(
+        &self,
+        _: &NodeName,
+        _: Authority,
+        _: &Fingerprint,
+        _: Fence,
+    ) -> Result<(String, Secret), Failure> {
         later()
     }
 }

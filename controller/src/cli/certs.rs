@@ -1,6 +1,7 @@
 //! `certs`: every certificate of every node, and what to do with them.
 
 mod renew;
+mod rotate_ca;
 mod test;
 
 use clap::{Args, Subcommand};
@@ -23,6 +24,7 @@ use crate::present::{CertificatesView, NodeCertificates, Screen};
   hactl-controller certs cp2
   hactl-controller certs -o json
   hactl-controller certs renew --node cp2
+  hactl-controller certs rotate-ca --authority etcd
 
 Each agent reads its node's files now and asks each port what it serves. Nothing is changed on any node. Ends with 0 when nothing
 was found, with 3 when something is not as it should be, with 4 when some node did not answer."
@@ -38,6 +40,7 @@ pub(super) struct Certs {
 #[derive(Debug, Subcommand)]
 enum Action {
     Renew(renew::Renew),
+    RotateCa(rotate_ca::RotateCa),
     Test(test::Test),
 }
 
@@ -45,6 +48,7 @@ impl Certs {
     pub(super) fn run(&self, common: &Common, screen: Screen) -> Result<Exit, Failure> {
         match &self.action {
             Some(Action::Renew(renew)) => return renew.run(common, screen),
+            Some(Action::RotateCa(rotate)) => return rotate.run(common, screen),
             Some(Action::Test(test)) => return test.run(common, screen),
             None => {}
         }

@@ -11,6 +11,7 @@ use hactl_proto::report::{OperationStatus, ReportEvent};
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
+use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{GrantRefusal, Override, StandingAnswer};
 use hactl_proto::status::NodeStatus;
@@ -61,6 +62,30 @@ impl Renewing {
             .message()
             .await
             .map_err(|status| CallError::refused("the renewal", &self.node, &status))?;
+        optional("event", answer.and_then(|answer| answer.event)).map_err(|source| {
+            CallError::Answer {
+                node: self.node.clone(),
+                source,
+            }
+        })
+    }
+}
+
+/// A rotation's stage as the agent tells it.
+#[derive(Debug)]
+pub struct Rotating {
+    node: NodeName,
+    events: Streaming<v1::RotateAuthorityResponse>,
+}
+
+impl Rotating {
+    /// The next event; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<ReportEvent>, CallError> {
+        let answer = self
+            .events
+            .message()
+            .await
+            .map_err(|status| CallError::refused("the rotation", &self.node, &status))?;
         optional("event", answer.and_then(|answer| answer.event)).map_err(|source| {
             CallError::Answer {
                 node: self.node.clone(),
@@ -201,6 +226,40 @@ impl Agent {
             .map_err(self.refused("the renewal"))?
             .into_inner();
         Ok(Renewing {
+            node: self.node.clone(),
+            events,
+        })
+    }
+
+    /// The node's part in a CA, looked at now.
+    pub async fn trust(&self, authority: Authority) -> Result<TrustSeen, CallError> {
+        let answer = CertificateServiceClient::new(self.channel.clone())
+            .get_trust(v1::GetTrustRequest {
+                authority: authority.to_string(),
+            })
+            .await
+            .map_err(self.refused("its part in a CA"))?;
+        let trust = serde_json::from_str(&answer.into_inner().trust);
+        self.read(trust.map_err(|error| WireError::wrong("trust", error)))
+    }
+
+    /// Has a control plane carry a rotation of a CA one stage on. Dropping the story does not end it.
+    pub async fn rotate_authority(
+        &self,
+        authority: Authority,
+        stage: Stage,
+        to: Option<&Fingerprint>,
+    ) -> Result<Rotating, CallError> {
+        let events = CertificateServiceClient::new(self.channel.clone())
+            .rotate_authority(v1::RotateAuthorityRequest {
+                authority: authority.to_string(),
+                stage: stage.to_string(),
+                to: to.map_or("", Fingerprint::as_str).to_owned(),
+            })
+            .await
+            .map_err(self.refused("the rotation"))?
+            .into_inner();
+        Ok(Rotating {
             node: self.node.clone(),
             events,
         })

@@ -24,6 +24,7 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
+use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, InstanceId, MemberAnnouncement, Override, Standing,
@@ -302,6 +303,29 @@ impl Certificates for Made {
     }
 
     async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
+        not_here()
+    }
+
+    async fn trust(&self, _: Authority) -> Result<TrustSeen, Failure> {
+        not_here()
+    }
+
+    async fn rotate(
+        &self,
+        _: Authority,
+        _: Stage,
+        _: Option<Fingerprint>,
+    ) -> Result<Receiver<ReportEvent>, Failure> {
+        not_here()
+    }
+
+    async fn give_pair(
+        &self,
+        _: &NodeName,
+        _: Authority,
+        _: &Fingerprint,
+        _: Fence,
+    ) -> Result<(String, Secret), Failure> {
         not_here()
     }
 }

@@ -976,6 +976,56 @@ pub mod operation_status {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTrustRequest {
+    /// "kubernetes", "etcd" or "front-proxy".
+    #[prost(string, tag = "1")]
+    pub authority: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTrustResponse {
+    /// JSON of the contract's TrustSeen. Fields that a reader does not know are skipped.
+    #[prost(string, tag = "1")]
+    pub trust: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateAuthorityRequest {
+    /// "kubernetes", "etcd" or "front-proxy".
+    #[prost(string, tag = "1")]
+    pub authority: ::prost::alloc::string::String,
+    /// "prepare", "trust", "reissue" or "distrust".
+    #[prost(string, tag = "2")]
+    pub stage: ::prost::alloc::string::String,
+    /// SHA-256 of the certificate of the CA that takes the place of all others, hexadecimal; empty in "prepare" alone: make one.
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RotateAuthorityResponse {
+    #[prost(message, optional, tag = "1")]
+    pub event: ::core::option::Option<ReportEvent>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GivePairRequest {
+    #[prost(string, tag = "1")]
+    pub authority: ::prost::alloc::string::String,
+    /// SHA-256 of the CA's certificate, hexadecimal.
+    #[prost(string, tag = "2")]
+    pub of: ::prost::alloc::string::String,
+    /// The lease that the caller holds.
+    #[prost(uint64, tag = "3")]
+    pub fence: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GivePairResponse {
+    /// PEM.
+    #[prost(string, tag = "1")]
+    pub certificate: ::prost::alloc::string::String,
+    /// PEM. A secret.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignKubeletRequest {
     /// A certificate request, PEM. Only its key counts; names in it don't.
     #[prost(string, tag = "1")]
@@ -1236,6 +1286,84 @@ pub mod certificate_service_client {
                 .insert(GrpcMethod::new("hactl.v1.CertificateService", "SignKubelet"));
             self.inner.unary(req, path, codec).await
         }
+        /// This node's part in one CA: which it holds, who believes which, who signed what is presented. No private key is in it.
+        pub async fn get_trust(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTrustRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrustResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/GetTrust",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.CertificateService", "GetTrust"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Has this control plane carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
+        /// caller who goes away does not end it.
+        pub async fn rotate_authority(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateAuthorityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::RotateAuthorityResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/RotateAuthority",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hactl.v1.CertificateService", "RotateAuthority"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// The calling control plane, which holds the cluster's lease, is given the pair of a CA that a rotation is about and that lies here.
+        pub async fn give_pair(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GivePairRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GivePairResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.CertificateService/GivePair",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.CertificateService", "GivePair"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1300,6 +1428,37 @@ pub mod certificate_service_server {
             request: tonic::Request<super::SignKubeletRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SignKubeletResponse>,
+            tonic::Status,
+        >;
+        /// This node's part in one CA: which it holds, who believes which, who signed what is presented. No private key is in it.
+        async fn get_trust(
+            &self,
+            request: tonic::Request<super::GetTrustRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTrustResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the RotateAuthority method.
+        type RotateAuthorityStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::RotateAuthorityResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Has this control plane carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
+        /// caller who goes away does not end it.
+        async fn rotate_authority(
+            &self,
+            request: tonic::Request<super::RotateAuthorityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::RotateAuthorityStream>,
+            tonic::Status,
+        >;
+        /// The calling control plane, which holds the cluster's lease, is given the pair of a CA that a rotation is about and that lies here.
+        async fn give_pair(
+            &self,
+            request: tonic::Request<super::GivePairRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GivePairResponse>,
             tonic::Status,
         >;
     }
@@ -1600,6 +1759,144 @@ pub mod certificate_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SignKubeletSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/GetTrust" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTrustSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::UnaryService<super::GetTrustRequest>
+                    for GetTrustSvc<T> {
+                        type Response = super::GetTrustResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTrustRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::get_trust(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTrustSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/RotateAuthority" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateAuthoritySvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::ServerStreamingService<
+                        super::RotateAuthorityRequest,
+                    > for RotateAuthoritySvc<T> {
+                        type Response = super::RotateAuthorityResponse;
+                        type ResponseStream = T::RotateAuthorityStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateAuthorityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::rotate_authority(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateAuthoritySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.CertificateService/GivePair" => {
+                    #[allow(non_camel_case_types)]
+                    struct GivePairSvc<T: CertificateService>(pub Arc<T>);
+                    impl<
+                        T: CertificateService,
+                    > tonic::server::UnaryService<super::GivePairRequest>
+                    for GivePairSvc<T> {
+                        type Response = super::GivePairResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GivePairRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CertificateService>::give_pair(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GivePairSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2453,7 +2750,7 @@ pub struct Instruction {
     pub fence: ::core::option::Option<u64>,
     #[prost(
         oneof = "instruction::Order",
-        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19"
     )]
     pub order: ::core::option::Option<instruction::Order>,
 }
@@ -2511,6 +2808,19 @@ pub mod instruction {
         #[prost(bool, tag = "2")]
         pub without_api: bool,
     }
+    /// Carries a rotation of a CA one stage on, on this control plane.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RotateAuthority {
+        /// "kubernetes", "etcd" or "front-proxy".
+        #[prost(string, tag = "1")]
+        pub authority: ::prost::alloc::string::String,
+        /// "prepare", "trust", "reissue" or "distrust".
+        #[prost(string, tag = "2")]
+        pub stage: ::prost::alloc::string::String,
+        /// SHA-256 of the certificate of the CA that takes the place of all others, hexadecimal.
+        #[prost(string, tag = "3")]
+        pub to: ::prost::alloc::string::String,
+    }
     /// Upgrades this node.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Upgrade {
@@ -2567,6 +2877,8 @@ pub mod instruction {
         RenewCertificates(RenewCertificates),
         #[prost(message, tag = "18")]
         InstallKubeletCertificate(InstallKubeletCertificate),
+        #[prost(message, tag = "19")]
+        RotateAuthority(RotateAuthority),
     }
 }
 /// What a join needs. Never written to disk or to a log.

@@ -4,6 +4,7 @@ use super::v1::instruction;
 use super::{WireError, field, known, text, v1};
 use crate::instruction::{Fence, Instruction, JoinCredentials, OperationId, Order};
 use crate::rollout::{Drain, ReplaceAgent, RolloutOrder, Upgrade, UpgradePart};
+use crate::rotation::{Fingerprint, RotationOrder};
 use crate::secret::Secret;
 
 impl From<Instruction> for v1::Instruction {
@@ -90,6 +91,13 @@ impl From<RolloutOrder> for instruction::Order {
                 renewal: renewal.to_string(),
                 without_api,
             }),
+            RolloutOrder::RotateAuthority(order) => {
+                Self::RotateAuthority(instruction::RotateAuthority {
+                    authority: order.authority.to_string(),
+                    stage: order.stage.to_string(),
+                    to: order.to.into(),
+                })
+            }
             RolloutOrder::InstallKubeletCertificate => {
                 Self::InstallKubeletCertificate(instruction::InstallKubeletCertificate {})
             }
@@ -134,6 +142,14 @@ fn rollout(order: instruction::Order) -> Result<RolloutOrder, WireError> {
                 .map_err(|error| WireError::wrong("renew_certificates.renewal", error))?,
             without_api: renew.without_api,
         },
+        instruction::Order::RotateAuthority(order) => {
+            RolloutOrder::RotateAuthority(RotationOrder {
+                authority: text("rotate_authority.authority", &order.authority)?,
+                stage: text("rotate_authority.stage", &order.stage)?,
+                to: Fingerprint::try_from(order.to)
+                    .map_err(|reason| WireError::wrong("rotate_authority.to", reason))?,
+            })
+        }
         instruction::Order::InstallKubeletCertificate(_) => RolloutOrder::InstallKubeletCertificate,
         _ => return Err(WireError::wrong("order", "it is not known here")),
     })

@@ -19,6 +19,12 @@ impl fmt::Debug for v1::GetKubeconfigResponse {
     }
 }
 
+impl fmt::Debug for v1::GivePairResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivePairResponse").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for v1::JoinCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinCredentials")

@@ -113,7 +113,11 @@ fn secrets_stay_out_of_debug() {
     let kubeconfig = v1::GetKubeconfigResponse {
         kubeconfig: "topsecret".into(),
     };
-    let shown = format!("{admitted:?} {enrol:?} {kubeconfig:?}");
+    let pair = v1::GivePairResponse {
+        certificate: "public".into(),
+        key: "topsecret".into(),
+    };
+    let shown = format!("{admitted:?} {enrol:?} {kubeconfig:?} {pair:?}");
     for secret in ["0123456789abcdef", "feedface", "topsecret"] {
         assert!(!shown.contains(secret), "{shown}");
     }

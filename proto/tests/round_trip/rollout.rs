@@ -4,6 +4,7 @@ use hactl_proto::instruction::{Fence, OperationId, Order};
 use hactl_proto::rollout::{
     Drain, LeaseAnswer, RolloutOrder, RolloutRecord, RolloutWish, Upgrade, UpgradePart,
 };
+use hactl_proto::rotation::{Authority, Fingerprint, RotationOrder, Stage};
 use hactl_proto::version::KubernetesVersion;
 use hactl_proto::wire::v1;
 use proptest::prelude::*;
@@ -25,6 +26,13 @@ pub(crate) fn rollout_order() -> impl Strategy<Value = RolloutOrder> {
         target().prop_map(|target| RolloutOrder::Stage { target }),
         Just(RolloutOrder::SnapshotEtcd),
         Just(RolloutOrder::InstallKubeletCertificate),
+        ("[0-9a-f]{64}", 0_usize..3, 0_usize..4).prop_map(|(to, authority, stage)| {
+            RolloutOrder::RotateAuthority(RotationOrder {
+                authority: Authority::ALL[authority],
+                stage: Stage::ALL[stage],
+                to: Fingerprint::new(&to).unwrap(),
+            })
+        }),
         name().prop_map(|node| RolloutOrder::ReleaseBackend { node }),
         name().prop_map(|node| RolloutOrder::ReturnBackend { node }),
         (name(), any::<u32>(), any::<bool>(), any::<bool>()).prop_map(

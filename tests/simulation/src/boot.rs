@@ -39,6 +39,7 @@ impl State {
         machine.released.clear();
         machine.started = None;
         machine.etcd = None;
+        machine.pods.clear();
         machine.powered = true;
         let configured = machine.tree.exists(layout::KUBELET_CONFIG);
         for (name, service) in &mut machine.services {
@@ -64,6 +65,7 @@ impl State {
             }
         }
         self.elect();
+        self.publish();
     }
 
     /// Notes since when the static pods run.
@@ -102,6 +104,12 @@ impl State {
                         let held = machine.tree.text(certificate_of(component));
                         machine.holds.insert(component.to_owned(), held);
                         *machine.begun.entry(component.to_owned()).or_default() += 1;
+                        let files = crate::trust::files_of(component).iter();
+                        let took = files.map(|file| {
+                            let text = machine.tree.text(format!("{}/{file}", layout::PKI));
+                            ((*file).to_owned(), text)
+                        });
+                        machine.took.insert(component.to_owned(), took.collect());
                     }
                     machine.pods.insert(component.to_owned(), tag);
                 }

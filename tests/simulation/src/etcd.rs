@@ -29,6 +29,9 @@ impl State {
         let (cluster, member) = self
             .member_running(machine)
             .ok_or_else(|| refuse("connection refused"))?;
+        if let Some(reason) = crate::trust::asked_by(self.machine(from), machine) {
+            return Err(refuse(reason));
+        }
         let quorum = self.quorum_at(cluster, machine.address);
         let (id, learner, member) = (cluster.id, member.learner, member.id);
         match call.request {

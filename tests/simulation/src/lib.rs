@@ -18,6 +18,7 @@ mod question;
 mod snapshot;
 /// A file tree that knows what a power cut would take.
 pub mod tree;
+mod trust;
 mod watch;
 mod world;
 

@@ -82,6 +82,8 @@ pub struct Machine {
     pub(crate) heard_api: Option<Instant>,
     /// What each process took up of certificates when it began, PEM by component.
     pub holds: BTreeMap<String, String>,
+    /// The same of every file of CAs and of what they signed, by component and file.
+    pub(crate) took: BTreeMap<String, BTreeMap<String, String>>,
     /// Files that its disk gives an error for.
     pub unreadable: BTreeSet<PathBuf>,
     /// Whether `kubeadm certs renew` says that all is well and renews nothing.
@@ -138,6 +140,7 @@ impl Machine {
             begun: BTreeMap::new(),
             heard_api: None,
             holds: BTreeMap::new(),
+            took: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             renews_nothing: false,
             released: BTreeSet::new(),

@@ -292,8 +292,11 @@ impl State {
     /// Whether the member at an address, if it runs, reaches more than half of the voters.
     pub fn quorum_at(&self, cluster: &Cluster, address: IpAddr) -> bool {
         let voters = || cluster.members.iter().filter(|member| !member.learner);
-        let reached =
-            voters().filter(|one| self.linked(address, one.address) && self.runs_member(one));
+        let reached = voters().filter(|one| {
+            self.linked(address, one.address)
+                && self.runs_member(one)
+                && self.peers(address, one.address)
+        });
         reached.count() > voters().count() / 2
     }
 
@@ -339,7 +342,8 @@ impl State {
         let (cluster, _) = self
             .member_running(machine)
             .filter(|(_, member)| up && !member.learner)?;
-        self.quorum_at(cluster, machine.address).then_some(cluster)
+        let stores = crate::trust::stores(machine);
+        (stores && self.quorum_at(cluster, machine.address)).then_some(cluster)
     }
 
     /// Whether one of a cluster's API servers is reached from a machine.

@@ -68,6 +68,17 @@ pub fn blocks(bytes: &[u8]) -> Result<Vec<Block>, PemFault> {
     }
 }
 
+/// A certificate as a PEM block.
+pub fn written_as(der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {CERTIFICATE}-----\n");
+    for line in data_encoding::BASE64.encode(der).as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
+}
+
 const BEGIN: &[u8] = b"-----BEGIN ";
 
 #[cfg(test)]

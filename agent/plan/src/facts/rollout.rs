@@ -6,6 +6,7 @@ use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::name::NodeName;
 use hactl_proto::rollout::agent::AgentVersion;
 use hactl_proto::rollout::survey::{PackageSource, Staged};
+use hactl_proto::rotation::TrustSeen;
 use hactl_proto::version::KubernetesVersion;
 
 use super::Known;
@@ -60,6 +61,8 @@ pub struct RolloutFacts {
     pub renewal: Known<Option<RenewalProgress>>,
     /// The certificates, with what ports serve; read for a renewal alone.
     pub certificates: Known<CertificateInventory>,
+    /// The node's part in the CA that an order is about; read for a rotation alone.
+    pub trust: Known<TrustSeen>,
     /// Whether a certificate and key that the agent has got for the kubelet lie ready to be put in.
     pub kubelet_pair: Known<bool>,
     /// Files of verified snapshots that are kept here.

@@ -51,7 +51,7 @@ pub fn renew(
     }
 }
 
-fn steps(
+pub(super) fn steps(
     progress: Option<&RenewalProgress>,
     without_api: bool,
     node: &NodeContext,
@@ -179,7 +179,7 @@ fn api_serves(facts: &Facts) -> Option<Finding> {
     })
 }
 
-fn under_upgrade(facts: &Facts) -> Option<Finding> {
+pub(super) fn under_upgrade(facts: &Facts) -> Option<Finding> {
     match &facts.rollout.progress {
         Known::Is(Some(progress)) if !progress.finished => Some(refusal(
             "upgrade-unfinished",

@@ -42,9 +42,9 @@ pub fn rollout(
             agent_package::replace(instruction, order, node, facts)
         }
         // They have plans of their own.
-        RolloutOrder::RenewCertificates { .. } | RolloutOrder::InstallKubeletCertificate => {
-            (Vec::new(), Vec::new())
-        }
+        RolloutOrder::RenewCertificates { .. }
+        | RolloutOrder::RotateAuthority(_)
+        | RolloutOrder::InstallKubeletCertificate => (Vec::new(), Vec::new()),
     };
     if findings.is_empty() {
         Ok(steps)

@@ -1,4 +1,4 @@
-//! Steps of a renewal of certificates on a control plane.
+//! Steps of a renewal of certificates on a control plane, and of a rotation of their CA.
 
 /// A static pod that has to begin anew to take up new certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,16 @@ pub enum CertificateStep {
     AwaitControlPlane,
     /// Writes down that all is through.
     Record,
+    /// Has the CA's file hold the successor too, behind the one that signs.
+    TrustSuccessor,
+    /// Puts the successor's pair in the place of the one that signs, which stays believed; that one's pair lies aside.
+    SignWithSuccessor,
+    /// Has the CA's file hold the successor alone.
+    TrustSuccessorAlone,
+    /// Has the cluster publish again which CA of front proxies extension API servers believe.
+    Republish,
+    /// Removes the pairs of all CAs but the successor's.
+    ForgetOthers,
     /// Puts the pair in that lies ready for the kubelet, restarts the kubelet, waits until it is well.
     InstallKubelet,
 }
@@ -66,6 +76,11 @@ impl CertificateStep {
             Self::VerifyServed => "verify-served",
             Self::AwaitControlPlane => "await-control-plane",
             Self::Record => "record-renewed",
+            Self::TrustSuccessor => "trust-successor",
+            Self::SignWithSuccessor => "sign-with-successor",
+            Self::TrustSuccessorAlone => "trust-successor-alone",
+            Self::Republish => "republish-front-proxy-ca",
+            Self::ForgetOthers => "forget-other-authorities",
             Self::InstallKubelet => "install-kubelet-certificate",
         }
     }

@@ -42,7 +42,7 @@ pub(super) async fn keep<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepErro
     }
     let begun = RenewalProgress {
         version: PROGRESS_VERSION,
-        renewal: name.clone(),
+        renewal: name,
         before: serials(&look(cx, Ports::Leave).await),
         renewed: false,
         restarted: std::collections::BTreeSet::new(),
@@ -55,7 +55,7 @@ pub(super) async fn keep<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepErro
 pub(super) async fn begun<H: Host>(cx: &ExecuteContext<H>) -> Result<RenewalProgress, StepError> {
     let (name, _) = order(cx)?;
     let observed = match renewal(&*cx.host, &cx.paths).await {
-        Known::Is(Some(progress)) if progress.renewal == *name => return Ok(progress),
+        Known::Is(Some(progress)) if progress.renewal == name => return Ok(progress),
         Known::Is(Some(progress)) => format!("{} was begun", progress.renewal),
         Known::Is(None) => "nothing was begun".to_owned(),
         Known::Unknown(reason) => reason,

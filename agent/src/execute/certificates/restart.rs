@@ -16,8 +16,9 @@ use hactl_node_plan::kubeadm::layout;
 use hactl_node_plan::rollout::images;
 use hactl_node_plan::step::certificates::StaticPod;
 use hactl_node_plan::systemd;
+use hactl_proto::rotation::Stage;
 
-use super::{EVERY, keep, order};
+use super::{EVERY, keep, order, rotate};
 use crate::execute::rollout::wait;
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::{Host, HostError};
@@ -46,6 +47,7 @@ pub(super) async fn restart<H: Host>(
     pod: StaticPod,
 ) -> Result<(), StepError> {
     let component = pod.component();
+    let takes_up = rotate::before(cx, pod).await?;
     let (place, held) = (
         manifest(component),
         folder(&cx.paths).join(format!("{component}.yaml")),
@@ -63,6 +65,13 @@ pub(super) async fn restart<H: Host>(
         take_away(cx, component, &place, &held).await?;
     }
     well(cx, pod).await?;
+    if let Some(taken) = takes_up {
+        rotate::took_up(cx, pod, taken).await?;
+    }
+    // The first and the last stage of a rotation renew nothing.
+    if rotate::rotation(cx).is_some_and(|order| order.stage != Stage::Reissue) {
+        return Ok(());
+    }
     keep::record(cx, |progress| {
         progress.restarted.insert(component.to_owned());
     })

@@ -12,6 +12,7 @@
 pub(crate) mod agents;
 pub(crate) mod fleet;
 pub(crate) mod renewing;
+pub(crate) mod rotating;
 pub(crate) mod through;
 
 use std::future::Future;

@@ -9,6 +9,8 @@ use hactl_agent::renewal::{Peers, Renewals};
 use hactl_agent::rollout::Rollouts;
 use hactl_proto::instruction::Fence;
 use hactl_proto::name::NodeName;
+use hactl_proto::rotation::{Authority, Fingerprint};
+use hactl_proto::secret::Secret;
 use hactl_proto::spec::DeclaredNode;
 use hactl_simulation::{SimulatedHost, World};
 
@@ -38,6 +40,18 @@ impl Peers for Neighbours {
         let found = self.all.lock().unwrap().get(&peer.name).cloned();
         let found = found.ok_or("connect: no route to host")?;
         found.sign_kubelet(&self.own, request).await
+    }
+
+    async fn give_pair(
+        &self,
+        peer: &DeclaredNode,
+        authority: Authority,
+        of: &Fingerprint,
+        fence: Fence,
+    ) -> Result<(String, Secret), String> {
+        let found = self.all.lock().unwrap().get(&peer.name).cloned();
+        let found = found.ok_or("connect: no route to host")?;
+        found.give_pair(&self.own, authority, of, fence).await
     }
 }
 
