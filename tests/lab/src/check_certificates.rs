@@ -61,7 +61,7 @@ fn inventory(lab: &Lab, node: &str) -> Result<Value> {
 }
 
 /// Serial numbers by name.
-fn serials(lab: &Lab, node: &str) -> Result<BTreeMap<String, String>> {
+pub(crate) fn serials(lab: &Lab, node: &str) -> Result<BTreeMap<String, String>> {
     let seen = inventory(lab, node)?;
     let certificates = seen["certificates"].as_array();
     let certificates = certificates.with_context(|| format!("no certificates in {seen}"))?;
@@ -79,7 +79,7 @@ pub(crate) fn shown(lab: &Lab) -> Result<()> {
 }
 
 /// Every node's certificates are whole, signed by its CAs, and served.
-fn whole(lab: &Lab) -> Result<()> {
+pub(crate) fn whole(lab: &Lab) -> Result<()> {
     for node in &lab.nodes {
         let seen = inventory(lab, &node.name)?;
         let findings = seen["findings"].as_array().cloned().unwrap_or_default();
@@ -161,7 +161,10 @@ pub(crate) fn renewed(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn all_new(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Result<()> {
+pub(crate) fn all_new(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Result<()> {
     for name in RENEWED {
         let (old, new) = (before.get(name), after.get(name));
         ensure!(new.is_some() && old != new, "{name}: {old:?}, then {new:?}");

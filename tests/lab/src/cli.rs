@@ -212,6 +212,9 @@ pub(crate) struct Client {
     /// One request may take so many milliseconds
     #[arg(long, default_value_t = 5000)]
     pub(crate) limit: u64,
+    /// Ask so often again where a request failed
+    #[arg(long, default_value_t = 0)]
+    pub(crate) again: u32,
     /// Read and write a ConfigMap with the rights of this kubeconfig, instead of asking for a path
     #[arg(long)]
     pub(crate) admin: Option<PathBuf>,

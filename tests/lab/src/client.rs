@@ -30,6 +30,7 @@ struct Knock {
     config: Arc<ClientConfig>,
     path: String,
     limit: Duration,
+    again: u32,
     /// Every other request writes, with the administrator's rights.
     writes: bool,
 }
@@ -56,6 +57,7 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
         writes: options.admin.is_some(),
         path: options.path.clone(),
         limit: Duration::from_millis(options.limit),
+        again: options.again,
     });
     let every = Duration::from_secs(1) / options.rate.max(1);
     let count = u32::try_from(options.seconds)?.saturating_mul(options.rate.max(1));
@@ -69,11 +71,12 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
         let (knock, send) = (Arc::clone(&knock), send.clone());
         let begin = start.elapsed();
         thread::spawn(move || {
-            let failure = knock.once(number).err().map(|error| knock.said(&error));
+            let (failure, before) = knock.until_answered(number);
             send.send(Request {
                 begin,
                 end: start.elapsed(),
                 failure,
+                before,
             })
             .ok();
         });
@@ -92,6 +95,18 @@ pub(crate) fn run(lab: &Lab, options: &cli::Client) -> Result<()> {
 }
 
 impl Knock {
+    /// How the last try failed, and those before it.
+    fn until_answered(&self, number: u32) -> (Option<String>, Vec<String>) {
+        let mut before = Vec::new();
+        loop {
+            let failure = self.once(number).err().map(|error| self.said(&error));
+            match failure {
+                Some(failure) if before.len() < self.again as usize => before.push(failure),
+                last => return (last, before),
+            }
+        }
+    }
+
     /// A failure in words that those of the same kind share.
     fn said(&self, error: &anyhow::Error) -> String {
         let kind = error

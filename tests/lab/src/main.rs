@@ -16,6 +16,7 @@ mod cgroup;
 mod check;
 mod check_agents;
 mod check_certificates;
+mod check_rotation;
 mod check_upgrade;
 mod cli;
 mod client;
@@ -237,7 +238,8 @@ fn check_upgrade(cache: &Cache, place: &Place, options: Upgrade) -> Result<()> {
     power::clear(place)
 }
 
-/// Certificates that are whole, renewed under a client, renewed by an agent that is killed meanwhile, renewed in time, and all ended.
+/// Certificates that are whole, renewed under a client, renewed by an agent that is killed meanwhile, of rotated CAs, renewed in time, and
+/// all ended.
 fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Result<()> {
     let Certificates {
         mut up,
@@ -271,6 +273,18 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
     cases.picked(
         "a control plane whose clock is ten minutes ahead waits for its turn",
         || check_certificates::clock_ahead(&lab),
+    )?;
+    cases.picked(
+        "etcd's CA is rotated under a client that asks all the while",
+        || check_rotation::rotated(&lab, &check_rotation::ETCD),
+    )?;
+    cases.picked(
+        "the front proxy's CA is rotated under a client that asks all the while",
+        || check_rotation::rotated(&lab, &check_rotation::FRONT_PROXY),
+    )?;
+    cases.picked(
+        "a rotation that is cut off is turned back under a client",
+        || check_rotation::turned_back(&lab, &check_rotation::FRONT_PROXY),
     )?;
     cases.picked(
         "certificates with minutes of life are renewed in time by the agents alone",

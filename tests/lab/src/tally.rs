@@ -10,7 +10,10 @@ use serde_json::json;
 pub(crate) struct Request {
     pub(crate) begin: Duration,
     pub(crate) end: Duration,
+    /// How its last try failed.
     pub(crate) failure: Option<String>,
+    /// How tries before that did.
+    pub(crate) before: Vec<String>,
 }
 
 /// All requests of a run.
@@ -59,6 +62,15 @@ impl Tally {
             .filter_map(|request| request.failure.as_deref())
         {
             *counts.entry(failure).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Tries that were followed by another one.
+    fn tried_again(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for failure in self.requests.iter().flat_map(|request| &request.before) {
+            *counts.entry(failure.as_str()).or_default() += 1;
         }
         counts
     }
@@ -118,6 +130,7 @@ impl Tally {
             "requests": self.requests.len(),
             "failed": self.failures().values().sum::<usize>(),
             "failures": self.failures(),
+            "triedAgain": self.tried_again(),
             "failedAtSeconds": self.failed_at(),
             "longestGapSeconds": gap.as_secs_f64(),
             "longestGapAtSeconds": at.as_secs_f64(),
@@ -137,6 +150,7 @@ mod tests {
             begin: Duration::from_millis(begin),
             end: Duration::from_millis(end),
             failure,
+            before: Vec::new(),
         }
     }
 

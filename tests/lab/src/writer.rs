@@ -22,6 +22,15 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts it with these rights; it ends when it is told to.
     pub(crate) fn start(lab: &Lab, kubeconfig: &str) -> Result<Self> {
+        Self::of(lab, kubeconfig, 0)
+    }
+
+    /// One that asks once more where a request failed, and only then counts it as failed.
+    pub(crate) fn start_patient(lab: &Lab, kubeconfig: &str) -> Result<Self> {
+        Self::of(lab, kubeconfig, 1)
+    }
+
+    fn of(lab: &Lab, kubeconfig: &str, again: u32) -> Result<Self> {
         let dir = agent::operator_folder(lab);
         fs::create_dir_all(&dir)?;
         let (admin, until) = (dir.join("admin.conf"), dir.join("client-ends"));
@@ -42,6 +51,8 @@ impl Writer {
                 "30000",
                 "--seconds",
                 &rollout::LIMIT.as_secs().to_string(),
+                "--again",
+                &again.to_string(),
             ])
             .args([
                 "--admin".as_ref(),

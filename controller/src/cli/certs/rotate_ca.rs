@@ -20,6 +20,8 @@ use crate::rotation::{Agents, Told, Wish, rotate};
 
 /// A story that says nothing for so long has lost its connection: the agent says every ten seconds what it waits for.
 const QUIET: Duration = Duration::from_mins(2);
+/// Looking at a node's part asks its API server and kubelet, one of which may be beginning anew.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Replace a CA by a fresh one, one control plane after another; it can be turned back until --finish
 #[derive(Debug, Args)]
@@ -52,7 +54,7 @@ impl RotateCa {
                     .to_owned(),
             ));
         }
-        let session = Session::open(common)?;
+        let session = Session::open_patiently(common, PATIENCE)?;
         let mut targets = declared(&session.kept.spec);
         targets.retain(|target| target.role == NodeRole::ControlPlane);
         let wish = match (self.finish, self.abort) {
