@@ -10,7 +10,7 @@ use hactl_cluster_plan::authority::{
 };
 use hactl_cluster_plan::observed::Answer;
 use hactl_proto::Timestamp;
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
@@ -252,16 +252,14 @@ async fn turn<A: Agents>(
 
 fn unclear(all: &[Fingerprint]) -> Finding {
     let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-    Finding {
-        check: "rotation-course".to_owned(),
-        severity: Severity::Refusal,
-        observed: format!(
+    Finding::refusal(
+        "rotation-course",
+        format!(
             "the control planes have to do with {} CAs: {}",
             all.len(),
             names.join(", ")
         ),
-        wanted: "one CA, or two of which one began to be valid later".to_owned(),
-        remedy: "See `hactl-controller certs`; pairs that no rotation is about lie in /var/lib/hactl/certificates/authorities.".to_owned(),
-        mendable: false,
-    }
+        "one CA, or two of which one began to be valid later",
+        "See `hactl-controller certs`; pairs that no rotation is about lie in /var/lib/hactl/certificates/authorities.",
+    )
 }

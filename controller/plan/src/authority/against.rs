@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hactl_proto::Timestamp;
-use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::finding::Finding;
 use hactl_proto::rotation::AuthoritySeen;
 
 use super::{Fingerprint, Rotation, Seen};
@@ -38,7 +38,7 @@ pub fn against(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     if rotation.from == rotation.to {
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "rotation-successor",
             format!("{} is the CA in force", rotation.to),
             "another CA than the one in force",
@@ -46,7 +46,7 @@ pub fn against(
         ));
     }
     if !successor.authority {
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "rotation-successor",
             format!("{} may not sign certificates", rotation.to),
             "a certificate with basicConstraints CA:TRUE",
@@ -54,7 +54,7 @@ pub fn against(
         ));
     }
     if successor.not_after.as_second() - now.as_second() < LIFE_SECONDS {
-        findings.push(refusal(
+        findings.push(Finding::refusal(
             "rotation-successor",
             format!("{} ends at {}", rotation.to, successor.not_after),
             "two years of life at least",
@@ -72,7 +72,7 @@ pub fn against(
             .filter(|one| **one != rotation.from && **one != rotation.to)
             .collect();
         if let Some(other) = others.first() {
-            findings.push(refusal(
+            findings.push(Finding::refusal(
                 "rotation-unfinished",
                 format!("{} has to do with a third CA, {other}", node.name),
                 "the CA in force and its successor, and no other",
@@ -88,7 +88,7 @@ pub fn not_well(seen: &Seen) -> Vec<Finding> {
     let mut findings = Vec::new();
     for node in &seen.nodes {
         let Some(trust) = node.trust.said() else {
-            findings.push(refusal(
+            findings.push(Finding::refusal(
                 "rotation-nodes-known",
                 format!("{} does not answer", node.name),
                 "every node on, or taken out of the spec: one that comes back later would understand nobody",
@@ -97,7 +97,7 @@ pub fn not_well(seen: &Seen) -> Vec<Finding> {
             continue;
         };
         if let Some(complaint) = &trust.complaint {
-            findings.push(refusal(
+            findings.push(Finding::refusal(
                 "rotation-nodes-well",
                 format!("{}: {complaint}", node.name),
                 "every node well",
@@ -106,15 +106,4 @@ pub fn not_well(seen: &Seen) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn refusal(check: &str, observed: String, wanted: &str, remedy: &str) -> Finding {
-    Finding {
-        check: check.to_owned(),
-        severity: Severity::Refusal,
-        observed,
-        wanted: wanted.to_owned(),
-        remedy: remedy.to_owned(),
-        mendable: false,
-    }
 }
