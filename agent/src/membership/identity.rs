@@ -38,7 +38,7 @@ pub struct MemberId {
 }
 
 /// An address and port in 18 bytes: a cluster's members are held by the thousand.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// IPv6, or IPv4 as `::ffff:a.b.c.d`.
     ip: [u8; 16],

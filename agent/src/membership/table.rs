@@ -4,11 +4,12 @@ use foca::{Member, State};
 use hactl_proto::Timestamp;
 use hactl_proto::member::MemberState;
 use hactl_proto::name::NodeName;
+use hactl_proto::role::NodeRole;
 
 use super::clock::Now;
 use super::exchange::{PARTS, canonical, member_hash};
 use super::flat::Flat;
-use super::identity::{MemberId, NodeId};
+use super::identity::{Endpoint, MemberId, NodeId, ZoneTag};
 
 /// How a member changed in this node's view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,10 +52,61 @@ pub struct Row {
     pub incarnation: u16,
 }
 
+/// A row as it is kept, in 36 bytes instead of 48: without what it is found by, and with its times packed.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    boot: u32,
+    /// The lower and the upper half of a row's `since_ms`.
+    since: (u32, u16),
+    rejoin: u16,
+    zone: ZoneTag,
+    incarnation: u16,
+    endpoint: Endpoint,
+    role: NodeRole,
+    state: MemberState,
+}
+
+impl Kept {
+    fn of(row: &Row) -> Self {
+        // 48 bits of milliseconds are enough until the year 10889.
+        let since = u64::try_from(row.since_ms).unwrap_or(0);
+        Self {
+            boot: row.id.boot,
+            since: (
+                u32::try_from(since & 0xFFFF_FFFF).unwrap_or(u32::MAX),
+                u16::try_from(since >> 32).unwrap_or(u16::MAX),
+            ),
+            rejoin: row.id.rejoin,
+            zone: row.id.zone,
+            incarnation: row.incarnation,
+            endpoint: row.id.endpoint,
+            role: row.id.role,
+            state: row.state,
+        }
+    }
+
+    fn row(&self, node: NodeId) -> Row {
+        let (low, high) = self.since;
+        Row {
+            id: MemberId {
+                node,
+                boot: self.boot,
+                rejoin: self.rejoin,
+                zone: self.zone,
+                role: self.role,
+                endpoint: self.endpoint,
+            },
+            state: self.state,
+            since_ms: (i64::from(high) << 32) | i64::from(low),
+            incarnation: self.incarnation,
+        }
+    }
+}
+
 /// Rows by node, and what is reckoned from them as they change.
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: Flat<Row>,
+    rows: Flat<Kept>,
     /// The exclusive or over the hashes of the rows, by parts of the node space, for [`super::exchange`].
     hashes: [u64; PARTS],
     /// Counts the changes of who is there: what is ordered by it is ordered anew.
@@ -65,25 +117,27 @@ impl Table {
     /// Takes one member as foca has it: what changed.
     pub fn set(&mut self, member: &Member<MemberId>, now: Now) -> Option<Change> {
         let fresh = Row::of(member, now);
-        let Some(row) = self.rows.get_mut(fresh.id.node) else {
-            self.hashes[fresh.id.node.bucket()] ^= fresh.hash();
+        let node = fresh.id.node;
+        let Some(kept) = self.rows.get_mut(node) else {
+            self.hashes[node.bucket()] ^= fresh.hash();
             self.generation += 1;
-            self.rows.insert(fresh.id.node, fresh);
+            self.rows.insert(node, Kept::of(&fresh));
             return Some(first(fresh.state));
         };
-        let change = change(row, &fresh);
+        let row = kept.row(node);
+        let change = change(&row, &fresh);
         if row.id.zone != fresh.id.zone || row.is_active() != fresh.is_active() {
             self.generation += 1;
         }
         if row.id != fresh.id || row.incarnation != fresh.incarnation || row.state != fresh.state {
-            self.hashes[fresh.id.node.bucket()] ^= row.hash() ^ fresh.hash();
+            self.hashes[node.bucket()] ^= row.hash() ^ fresh.hash();
         }
         let since_ms = if row.state == fresh.state {
             row.since_ms
         } else {
             fresh.since_ms
         };
-        *row = Row { since_ms, ..fresh };
+        *kept = Kept::of(&Row { since_ms, ..fresh });
         change
     }
 
@@ -102,7 +156,7 @@ impl Table {
                 let row = Row::of(member, now);
                 self.hashes[node.bucket()] ^= row.hash();
                 changes.push((node, first(row.state)));
-                fresh.push((node, row));
+                fresh.push((node, Kept::of(&row)));
             } else if let Some(change) = self.set(member, now) {
                 changes.push((node, change));
             }
@@ -119,7 +173,7 @@ impl Table {
         self.rows.retain(|node, row| {
             let kept = keep(node);
             if !kept {
-                hashes[node.bucket()] ^= row.hash();
+                hashes[node.bucket()] ^= row.row(node).hash();
             }
             kept
         });
@@ -127,18 +181,18 @@ impl Table {
     }
 
     /// A node's row.
-    pub fn row(&self, node: NodeId) -> Option<&Row> {
-        self.rows.get(node)
+    pub fn row(&self, node: NodeId) -> Option<Row> {
+        self.rows.get(node).map(|kept| kept.row(node))
     }
 
     /// All rows, by node.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &Row> {
-        self.rows.iter().map(|(_, row)| row)
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = Row> {
+        self.rows.iter().map(|(node, kept)| kept.row(node))
     }
 
     /// The row at that place in the order of node ids.
-    pub fn at(&self, place: usize) -> Option<&Row> {
-        self.rows.at(place).map(|(_, row)| row)
+    pub fn at(&self, place: usize) -> Option<Row> {
+        self.rows.at(place).map(|(node, kept)| kept.row(node))
     }
 
     /// Where the node would stand in the order of node ids.
@@ -168,7 +222,7 @@ impl Table {
 
     /// Whether foca would learn something from the update: else it need not look for the member among thousands.
     pub fn is_news(&self, update: &Member<MemberId>) -> bool {
-        let Some(row) = self.rows.get(update.id().node) else {
+        let Some(row) = self.row(update.id().node) else {
             return true;
         };
         if row.id != *update.id() {
@@ -239,5 +293,43 @@ pub const fn state(state: State) -> MemberState {
         State::Alive => MemberState::Alive,
         State::Suspect => MemberState::Suspect,
         State::Down => MemberState::Down,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_kept_whole_in_36_bytes() {
+        assert!(size_of::<Kept>() <= 36);
+        let address = "[2001:db8::7]:7470".parse().unwrap();
+        let name = NodeName::new("w1").unwrap();
+        let zone = hactl_proto::name::ZoneName::new("a").unwrap();
+        for since_ms in [0, 1, 1_763_900_000_123, (1 << 48) - 1] {
+            let row = Row {
+                id: MemberId {
+                    boot: u32::MAX,
+                    rejoin: 3,
+                    ..MemberId::seed(&name, &zone, NodeRole::Worker, address)
+                },
+                state: MemberState::Suspect,
+                since_ms,
+                incarnation: u16::MAX,
+            };
+            let again = Kept::of(&row).row(row.id.node);
+            assert_eq!(again.id, row.id);
+            assert_eq!(again.state, row.state);
+            assert_eq!(again.since_ms, since_ms);
+            assert_eq!(again.incarnation, row.incarnation);
+        }
+        let before = Row::of(
+            &Member::alive(MemberId::seed(&name, &zone, NodeRole::Worker, address)),
+            Now {
+                mono: std::time::Duration::ZERO,
+                wall_ms: -1,
+            },
+        );
+        assert_eq!(Kept::of(&before).row(before.id.node).since_ms, 0);
     }
 }

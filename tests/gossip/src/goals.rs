@@ -177,3 +177,15 @@ fn a_joiner_knows_all_within_two_seconds_and_a_digest_spreads_within_three() {
     let missed = spread::digests(&mut world, 1, true, 0.0).unwrap();
     assert!(missed.all[1].unwrap() <= millis(180_000), "{missed:?}");
 }
+/// Who was cut off brings along that all others are down. With this seed two nodes took that for the silence of the other zone.
+#[test]
+fn the_return_of_a_zone_is_no_event_of_another() {
+    let mut world = cluster::agents(100, 0.05, 3).unwrap();
+    world.run(millis(10_000));
+    spread::joins(&mut world, 3).unwrap();
+    spread::digests(&mut world, 5, false, 0.0).unwrap();
+    spread::digests(&mut world, 1, true, 0.0).unwrap();
+    let cut = spread::cut(&mut world);
+    assert!(cut.healed.is_some(), "{cut:?}");
+    assert_eq!(cut.most_events, 2, "one for the cut, one for the return");
+}

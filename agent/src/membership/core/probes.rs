@@ -17,7 +17,6 @@ use crate::membership::detect::paths::{Paths, Way};
 use crate::membership::detect::schedule::{Schedule, moment};
 use crate::membership::detect::suspicion::Suspicion;
 use crate::membership::identity::{MemberId, NodeId};
-use crate::membership::table::Row;
 use crate::membership::timers::Due;
 
 /// A member to be asked over a stream whether it lives, because it is silent by datagrams.
@@ -126,7 +125,7 @@ impl Core {
     pub(super) fn ping(&mut self, target: MemberId, number: ProbeNumber, now: Now) {
         let row = self.table.row(target.node);
         let suspect = row.filter(|row| row.id == target && row.state == MemberState::Suspect);
-        let told: Vec<Member<MemberId>> = suspect.map(Row::member).into_iter().collect();
+        let told: Vec<Member<MemberId>> = suspect.map(|row| row.member()).into_iter().collect();
         let payload = self.payload(target, Message::Ping(number), &told);
         self.send(target.address(), &payload, now);
     }

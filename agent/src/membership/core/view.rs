@@ -53,8 +53,8 @@ impl Core {
         let mut views: Vec<MemberView> = self
             .table
             .rows()
-            .chain([&own])
-            .map(|row| self.member(row))
+            .chain([own])
+            .map(|row| self.member(&row))
             .collect();
         views.sort_by(|a, b| a.node.cmp(&b.node));
         views
@@ -118,7 +118,7 @@ impl Core {
         self.living_row(pick).map(|row| self.seed(&row.id))
     }
 
-    pub(super) fn living_row(&self, pick: u64) -> Option<&Row> {
+    pub(super) fn living_row(&self, pick: u64) -> Option<Row> {
         let count = u64::try_from(self.table.len()).ok()?;
         let from = usize::try_from(pick.checked_rem(count)?).ok()?;
         let places = (from..self.table.len()).chain(0..from);
@@ -128,7 +128,7 @@ impl Core {
 
     /// Whether the member is known and not down.
     pub fn knows(&self, node: NodeId) -> bool {
-        self.table.row(node).is_some_and(Row::is_active)
+        self.table.row(node).is_some_and(|row| row.is_active())
     }
 
     /// A member's newest digest.

@@ -8,7 +8,7 @@ use hactl_proto::name::ZoneName;
 
 use super::{Core, view};
 use crate::membership::clock::Now;
-use crate::membership::detect::zones::Zones;
+use crate::membership::detect::zones::{Evidence, Zones};
 use crate::membership::identity::{MemberId, ZoneTag};
 use crate::membership::timers::Due;
 
@@ -47,6 +47,8 @@ pub(super) struct Watching {
 
 /// Zones are looked at this long after a change: many come together.
 const WAIT: Duration = Duration::from_millis(200);
+/// A zone that was heard after this is not silent: shorter than it takes to suspect its members.
+const LATELY: Duration = Duration::from_secs(1);
 
 impl Core {
     pub(super) fn look_at_zones(&mut self, now: Now) {
@@ -58,8 +60,16 @@ impl Core {
     pub(super) fn judge_zones(&mut self, now: Now) {
         self.watching.planned = false;
         let own = self.swim.identity().zone;
-        let dark: Vec<ZoneTag> = self.probes.paths.dark().collect();
-        for (zone, condition) in self.watching.zones.judge(own, &self.table, &dark, now) {
+        let lately = now.mono.saturating_sub(LATELY);
+        let evidence = Evidence {
+            dark: self.probes.paths.dark().collect(),
+            heard: self.probes.paths.heard_after(lately).collect(),
+        };
+        let judged = self.watching.zones.judge(own, &self.table, &evidence, now);
+        if self.watching.zones.is_open() {
+            self.look_at_zones(now);
+        }
+        for (zone, condition) in judged {
             self.counters.zone_changes += 1;
             let zone = self.zone_name(zone);
             let at = view::timestamp(now.wall_ms);
@@ -111,12 +121,10 @@ impl Core {
     fn zone_name(&self, tag: ZoneTag) -> ZoneName {
         let mut rows = self.table.rows();
         let own = self.swim.identity();
-        let id = rows
-            .find(|row| row.id.zone == tag)
-            .map_or(own, |row| &row.id);
         if own.zone == tag {
             return self.settings.node.zone.clone();
         }
-        self.zone_of(id)
+        let member = rows.find(|row| row.id.zone == tag);
+        self.zone_of(&member.map_or(*own, |row| row.id))
     }
 }

@@ -59,6 +59,13 @@ impl Paths {
         heard.is_some_and(|heard| heard > since)
     }
 
+    /// Zones of which something was heard after then.
+    pub fn heard_after(&self, then: Duration) -> impl Iterator<Item = ZoneTag> {
+        let heard = move |path: &Path| path.heard.is_some_and(|heard| heard > then);
+        let zones = self.zones.iter().filter(move |(_, path)| heard(path));
+        zones.map(|(zone, _)| *zone)
+    }
+
     /// A probe into that zone failed by all ways.
     pub fn failed(&mut self, zone: ZoneTag) {
         let path = self.zones.entry(zone).or_default();

@@ -23,7 +23,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// Whom this node probes in the round, if anybody is there.
-    pub fn target<'a>(&mut self, own: &MemberId, round: u64, table: &'a Table) -> Option<&'a Row> {
+    pub fn target(&mut self, own: &MemberId, round: u64, table: &Table) -> Option<Row> {
         if self.generation != Some(table.generation()) {
             self.order(own, table);
         }

@@ -35,26 +35,38 @@ struct Silence {
     alive_since_ms: Option<i64>,
 }
 
+/// This node's own evidence, beside the states that all share.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// Zones of which nothing was heard through several probes: when all others are, it need not wait until each of their members
+    /// is suspected.
+    pub dark: Vec<ZoneTag>,
+    /// Zones of which something was heard just now: none of them is silent.
+    pub heard: Vec<ZoneTag>,
+}
+
 /// What is believed of each zone.
 #[derive(Debug, Default)]
 pub struct Zones {
     silent: BTreeMap<ZoneTag, Silence>,
+    /// Zones whose members are missed and of which something is heard all the same.
+    heard: Vec<ZoneTag>,
     told: BTreeMap<ZoneTag, ZoneCondition>,
 }
 
 impl Zones {
-    /// Looks at all members: which zones are otherwise than before. `dark` are those of which this node itself hears nothing: when
-    /// all others are, it need not wait until each of their members is suspected.
+    /// Looks at all members: which zones are otherwise than before.
     pub fn judge(
         &mut self,
         own: ZoneTag,
         table: &Table,
-        dark: &[ZoneTag],
+        evidence: &Evidence,
         now: Now,
     ) -> Vec<(ZoneTag, ZoneCondition)> {
         let tallies = tally(own, table, now);
+        self.heard.clear();
         for (zone, tally) in &tallies {
-            self.weigh(*zone, *tally, now);
+            self.weigh(*zone, *tally, evidence.heard.contains(zone), now);
         }
         self.silent.retain(|zone, _| tallies.contains_key(zone));
         let others: Vec<ZoneTag> = tallies
@@ -66,7 +78,8 @@ impl Zones {
             .map(|(zone, _)| *zone)
             .collect();
         let silent = |zone: &ZoneTag| self.silent.contains_key(zone);
-        let all_dark = others.iter().all(silent) || others.iter().all(|zone| dark.contains(zone));
+        let all_dark =
+            others.iter().all(silent) || others.iter().all(|zone| evidence.dark.contains(zone));
         let all_dark = all_dark && !others.is_empty();
         let condition = |zone: &ZoneTag| match (all_dark, others.len(), *zone == own) {
             (true, 2.., true) => ZoneCondition::CutOff,
@@ -95,8 +108,10 @@ impl Zones {
             .collect()
     }
 
-    /// A zone is silent when nearly all of it fell silent together, and back when half of it is, or some of it for long.
-    fn weigh(&mut self, zone: ZoneTag, tally: Tally, now: Now) {
+    /// A zone is silent when nearly all of it fell silent together and nothing of it is heard, and back when half of it is, or some
+    /// of it for long. Who comes back after a cut tells that all others are down, as it saw them: they refute that in a moment, and
+    /// are heard meanwhile.
+    fn weigh(&mut self, zone: ZoneTag, tally: Tally, heard: bool, now: Now) {
         let together = i64::try_from(TOGETHER.as_millis()).unwrap_or(i64::MAX);
         let size = tally.alive + tally.silent;
         if let Some(silence) = self.silent.get_mut(&zone) {
@@ -111,12 +126,21 @@ impl Zones {
                 self.silent.remove(&zone);
             }
         } else if tally.silent >= LEAST && tally.silent * 10 >= size * SILENT_TENTHS {
+            if heard {
+                self.heard.push(zone);
+                return;
+            }
             let silence = Silence {
                 size,
                 alive_since_ms: None,
             };
             self.silent.insert(zone, silence);
         }
+    }
+
+    /// Whether a zone is to be looked at again though no member of it changes: its members are missed, and it was heard.
+    pub const fn is_open(&self) -> bool {
+        !self.heard.is_empty()
     }
 
     /// Whether nothing is wrong with any.
@@ -196,7 +220,8 @@ mod tests {
         }
 
         fn judge(&mut self, now: Now) -> Vec<(ZoneTag, ZoneCondition)> {
-            self.zones.judge(zone("a"), &self.table, &[], now)
+            self.zones
+                .judge(zone("a"), &self.table, &Evidence::default(), now)
         }
     }
 
@@ -261,13 +286,36 @@ mod tests {
         let cluster = Cluster::new(&["a", "b", "c"]);
         let mut zones = cluster.zones;
         let (own, table) = (zone("a"), &cluster.table);
-        assert_eq!(zones.judge(own, table, &[zone("b")], at(1)), []);
-        let both = [zone("b"), zone("c")];
+        let dark = |dark: &[ZoneTag]| Evidence {
+            dark: dark.to_vec(),
+            heard: Vec::new(),
+        };
+        assert_eq!(zones.judge(own, table, &dark(&[zone("b")]), at(1)), []);
+        let both = dark(&[zone("b"), zone("c")]);
         assert_eq!(
             zones.judge(own, table, &both, at(2)),
             [(own, ZoneCondition::CutOff)]
         );
-        assert_eq!(zones.judge(own, table, &[], at(3)).len(), 3);
+        assert_eq!(zones.judge(own, table, &dark(&[]), at(3)).len(), 3);
+    }
+
+    #[test]
+    fn a_zone_that_is_heard_is_not_silent_whatever_others_say_of_its_members() {
+        let mut cluster = Cluster::new(&["a", "b", "c"]);
+        cluster.set("b", 10, State::Down, at(10));
+        let heard = Evidence {
+            dark: Vec::new(),
+            heard: vec![zone("b")],
+        };
+        let own = zone("a");
+        let judged = cluster.zones.judge(own, &cluster.table, &heard, at(10));
+        assert_eq!(judged, []);
+        assert!(cluster.zones.is_open());
+        let silent = [(zone("b"), ZoneCondition::Silent)];
+        assert_eq!(cluster.judge(at(12)), silent, "it is not heard any more");
+        assert!(!cluster.zones.is_open());
+        let judged = cluster.zones.judge(own, &cluster.table, &heard, at(13));
+        assert_eq!(judged, [], "one late datagram is no return");
     }
 
     #[test]

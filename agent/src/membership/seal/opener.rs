@@ -32,8 +32,8 @@ pub struct Opened {
 struct Session {
     epoch: Epoch,
     window: Window,
-    /// The sender's wall clock less our monotonic one: shows that an old datagram is old after either clock was set.
-    skew_ms: i64,
+    /// The sender's wall clock less our monotonic one, in seconds: shows that an old datagram is old after either clock was set.
+    skew: u32,
     /// When it was last heard, in hundredths of a second since the start: enough for a year and a half.
     heard: u32,
 }
@@ -52,6 +52,11 @@ impl Keys {
         }
         self.0.insert(header.key(), key);
     }
+}
+
+/// Whole seconds, for what is compared by the minute.
+fn seconds(ms: i64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or(if ms < 0 { 0 } else { u32::MAX })
 }
 
 /// Hundredths of a second.
@@ -183,7 +188,8 @@ impl Opener {
         };
         if let Some(session) = self.sessions.get_mut(header.sender) {
             // Our own clock may have been set since: then the sender still agrees with our monotonic clock.
-            let steady = session.epoch == header.epoch && near(skew_ms - session.skew_ms);
+            let steady =
+                session.epoch == header.epoch && near(skew_ms - i64::from(session.skew) * 1000);
             if !near(offset_ms) && !steady {
                 return Err(stale);
             }
@@ -195,7 +201,7 @@ impl Opener {
                     return Err(Rejection::Replayed);
                 }
                 if near(offset_ms) {
-                    session.skew_ms = skew_ms;
+                    session.skew = seconds(skew_ms);
                 }
                 session.heard = ticks(now.mono);
                 return Ok(());
@@ -208,7 +214,7 @@ impl Opener {
         let session = Session {
             epoch: header.epoch,
             window: Window::starting_at(header.counter),
-            skew_ms,
+            skew: seconds(skew_ms),
             heard: ticks(now.mono),
         };
         self.sessions.insert(header.sender, session);
