@@ -97,7 +97,7 @@ pub fn stranger(spec: &ClusterSpec, applicant: &Applicant) -> Option<Finding> {
                         "{} joins with address {}",
                         applicant.node, applicant.address
                     ),
-                    &format!("its address in the spec, {}", declared.address),
+                    format!("its address in the spec, {}", declared.address),
                     "Change the spec, or the address of the machine.",
                 )
             })
@@ -170,7 +170,7 @@ pub fn node_action(
                 applicant.node,
                 node.addresses.join(", ")
             ),
-            &format!("no such Node, or one at {}", applicant.address),
+            format!("no such Node, or one at {}", applicant.address),
             "Two machines have one name: rename one of them, or delete the Node if its machine is gone.",
         ));
     }
