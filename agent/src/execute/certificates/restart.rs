@@ -30,7 +30,8 @@ use crate::paths::Paths;
 const GONE_LIMIT: Duration = Duration::from_mins(3);
 /// As long as a kubelet gives a static pod before it kills it.
 const GRACE_LIMIT: Duration = Duration::from_secs(30);
-const BACK_LIMIT: Duration = Duration::from_mins(5);
+/// Above the five minutes to which a kubelet's back-off grows for a static pod that begins anew again and again.
+const BACK_LIMIT: Duration = Duration::from_mins(8);
 const MODE: u32 = 0o600;
 
 fn manifest(component: &str) -> PathBuf {
