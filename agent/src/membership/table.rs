@@ -56,8 +56,10 @@ pub struct Row {
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     boot: u32,
-    /// The lower and the upper half of a row's `since_ms`.
-    since: (u32, u16),
+    /// The lower bits of a row's `since_ms`.
+    since_low: u32,
+    /// Its upper ones; apart, since a pair of both would take eight bytes.
+    since_high: u16,
     rejoin: u16,
     zone: ZoneTag,
     incarnation: u16,
@@ -72,10 +74,8 @@ impl Kept {
         let since = u64::try_from(row.since_ms).unwrap_or(0);
         Self {
             boot: row.id.boot,
-            since: (
-                u32::try_from(since & 0xFFFF_FFFF).unwrap_or(u32::MAX),
-                u16::try_from(since >> 32).unwrap_or(u16::MAX),
-            ),
+            since_low: u32::try_from(since & 0xFFFF_FFFF).unwrap_or(u32::MAX),
+            since_high: u16::try_from(since >> 32).unwrap_or(u16::MAX),
             rejoin: row.id.rejoin,
             zone: row.id.zone,
             incarnation: row.incarnation,
@@ -86,7 +86,6 @@ impl Kept {
     }
 
     fn row(&self, node: NodeId) -> Row {
-        let (low, high) = self.since;
         Row {
             id: MemberId {
                 node,
@@ -97,7 +96,7 @@ impl Kept {
                 endpoint: self.endpoint,
             },
             state: self.state,
-            since_ms: (i64::from(high) << 32) | i64::from(low),
+            since_ms: (i64::from(self.since_high) << 32) | i64::from(self.since_low),
             incarnation: self.incarnation,
         }
     }
