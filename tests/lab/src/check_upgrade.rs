@@ -175,9 +175,10 @@ pub(crate) fn machines_go_away(
     power::off(lab, &victim)?;
     rollout.wait_for(&format!("waiting for {victim}"))?;
     thread::sleep(Duration::from_secs(20));
+    // While all wait for it: later a worker may be drained before the budget has its pod there.
+    let budget = Budget::close(lab)?;
     on_again(&victim)?;
     rollout.wait_for(&format!("{victim} upgrade: done"))?;
-    let budget = Budget::close(lab)?;
     rollout.wait_for(&format!("{} of {}", Budget::NAME, Budget::OWNER))?;
     schedulable(lab)?;
     budget.open()?;
