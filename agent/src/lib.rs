@@ -19,6 +19,7 @@ pub mod join;
 pub mod journal;
 pub mod log;
 pub mod membership;
+pub mod metrics;
 pub mod notify;
 pub mod operation;
 pub mod paths;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hactl_proto::rotation::Authority;
 
-/// The agent's three folders.
+/// The agent's three folders, and the one of others that it writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     /// Configuration given by the operator: the bundle. `/etc/hactl`.
@@ -15,6 +15,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// On tmpfs, mode 0700: sockets, and kubeadm configurations that hold secrets. `/run/hactl`.
     pub run: PathBuf,
+    /// Where node_exporter's textfile collector reads, as its packages have it: there only where node_exporter is.
+    pub textfiles: PathBuf,
 }
 
 impl Paths {
@@ -29,6 +31,7 @@ impl Paths {
             config: root.join("etc/hactl"),
             state: root.join("var/lib/hactl"),
             run: root.join("run/hactl"),
+            textfiles: root.join("var/lib/prometheus/node-exporter"),
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::Parts;
 use super::bootstrap::Bootstrap;
+use super::expose::expose;
 use super::gate::Gate;
 use super::kubeconfig::Kubeconfig;
 use super::observation::Observation;
@@ -223,6 +224,7 @@ impl<H: Host> Agent<H> {
             () = tended => Ok(()),
             () = renewal::watch(self.renewals, || settled.borrow().settled) => Ok(()),
             () = watch_node(Arc::clone(&self.parts), self.health) => Ok(()),
+            () = expose(Arc::clone(&self.parts)) => Ok(()),
             broken = self.first_boot.run() => broken.map_err(StartError::from),
         };
         crate::notify::stopping();
