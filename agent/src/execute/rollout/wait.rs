@@ -22,6 +22,8 @@ use crate::inspect::rollout::{manifests, own_node, running};
 /// Looks in a row that have to see the same.
 const PASSES: u32 = 3;
 const EVERY: Duration = Duration::from_secs(1);
+/// Between such looks. What keeps a node from being well shows at any of them; a longer pause only makes its turn longer.
+const AGAIN: Duration = Duration::from_millis(500);
 /// kubeadm has waited for most of it already.
 const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(6);
 const NODE_LIMIT: Duration = Duration::from_mins(10);
@@ -38,19 +40,16 @@ where
     F: Fn() -> R + Send + Sync,
     R: Future<Output = Option<String>> + Send,
 {
-    let seen = std::sync::atomic::AtomicU32::new(0);
     cx.wait(condition, EVERY, limit, || async {
-        use std::sync::atomic::Ordering::Relaxed;
-        if let Some(wrong) = look().await {
-            seen.store(0, Relaxed);
-            return Ok(Condition::Pending(wrong));
+        for pass in 1..=PASSES {
+            if pass > 1 {
+                tokio::time::sleep(AGAIN).await;
+            }
+            if let Some(wrong) = look().await {
+                return Ok(Condition::Pending(wrong));
+            }
         }
-        let times = seen.fetch_add(1, Relaxed) + 1;
-        Ok(if times >= PASSES {
-            Condition::Met(())
-        } else {
-            Condition::Pending(format!("well, seen {times} of {PASSES} times"))
-        })
+        Ok(Condition::Met(()))
     })
     .await
 }
