@@ -56,13 +56,9 @@ pub(super) fn run(
             &tale,
         )
         .await;
-        screen.show(&AgentsRun::new(
-            &plan,
-            begun,
-            Timestamp::now(),
-            &end,
-            tale.lines(),
-        ))?;
+        let run = AgentsRun::new(&plan, begun, Timestamp::now(), &end, tale.lines());
+        run.write(&desk.reports())?;
+        screen.show(&run)?;
         ended(end)
     })
 }

@@ -100,6 +100,11 @@ impl Desk {
         Arc::new(Fleet::new(operator, spec, targets, self.limit))
     }
 
+    /// Where runs leave their reports.
+    pub(in crate::cli) fn reports(&self) -> PathBuf {
+        self.folder.join("rollouts")
+    }
+
     /// Has something else wanted of the rollout that is open.
     pub(super) async fn wants<A: Agents>(
         &self,
@@ -153,7 +158,7 @@ impl Desk {
             endpoint: endpoint.end(),
         };
         let report = ReportView::new(plan, run);
-        report.write(&self.folder.join("rollouts"))?;
+        report.write(&self.reports())?;
         screen.show(&report)?;
         self::ended(ended)
     }

@@ -1,5 +1,7 @@
 //! New agents: the plan or the reasons against it, and what came of it.
 
+use std::path::Path;
+
 use hactl_cluster_plan::rollout::{AgentPlan, Blocker};
 use hactl_proto::Timestamp;
 use hactl_proto::name::NodeName;
@@ -7,7 +9,8 @@ use hactl_proto::rollout::agent::AgentVersion;
 use serde::Serialize;
 
 use super::plan::blockers_text;
-use super::report::outcome_words;
+use super::report::{keep, outcome_words, timeline_text};
+use crate::exit::Failure;
 use crate::present::View;
 use crate::present::style::{Style, Tone};
 use crate::present::words::{clean, count, line};
@@ -115,6 +118,8 @@ pub struct AgentsRun {
     pub why: Option<String>,
     /// The nodes whose agents were replaced by this run.
     pub replaced: Vec<NodeName>,
+    /// Which node did which step, and how long.
+    pub timeline: Vec<Line>,
 }
 
 impl AgentsRun {
@@ -136,9 +141,9 @@ impl AgentsRun {
             Err(error) => ("interrupted", Some(format!("failed to {error}"))),
         };
         let through = timeline
-            .into_iter()
+            .iter()
             .filter(|line| line.ended.is_some() && !line.failed);
-        let mut replaced: Vec<NodeName> = through.map(|line| line.subject).collect();
+        let mut replaced: Vec<NodeName> = through.map(|line| line.subject.clone()).collect();
         replaced.dedup();
         Self {
             version: plan.version,
@@ -147,7 +152,18 @@ impl AgentsRun {
             end: word,
             why,
             replaced,
+            timeline,
         }
+    }
+
+    /// Keeps it as text and JSON; each run has files of its own.
+    pub fn write(&self, folder: &Path) -> Result<(), Failure> {
+        keep(
+            self,
+            folder,
+            &format!("agents-{}", self.version),
+            self.begun,
+        )
     }
 }
 
@@ -174,6 +190,7 @@ impl View for AgentsRun {
                 format_args!("  The same verb again goes on with what is left."),
             );
         }
+        timeline_text(&mut text, &self.timeline, (self.begun, self.ended));
         text
     }
 }
@@ -229,11 +246,36 @@ mod tests {
             node: node(),
             outcome,
         });
-        let text = AgentsRun::new(&plan, ago(9), ago(0), &end, Vec::new()).text(Style::Plain);
+        let timeline = vec![Line {
+            node: node(),
+            subject: node(),
+            order: "replace-agent".to_owned(),
+            step: "install-agent".to_owned(),
+            begun: ago(7),
+            ended: Some(ago(2)),
+            failed: true,
+        }];
+        let run = AgentsRun::new(&plan, ago(9), ago(0), &end, timeline);
+        let text = run.text(Style::Plain);
         assert!(text.starts_with("0 agents replaced by 0.2.0, stopped after 9 s\n  cp1 failed at install-agent: failed to run dpkg"), "{text}");
         assert!(
             !text.contains('\u{1b}') && text.contains("goes on"),
             "{text}"
         );
+        let folder = tempfile::tempdir().unwrap();
+        run.write(folder.path()).unwrap();
+        let kept = |end: &str| {
+            let file = folder
+                .path()
+                .join(format!("agents-0.2.0-20261122T171951Z.{end}"));
+            std::fs::read_to_string(file).unwrap()
+        };
+        assert_eq!(kept("txt"), text);
+        assert!(
+            text.ends_with("      2 s  cp1              replace-agent    install-agent            5 s  FAILED\n"),
+            "{text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&kept("json")).unwrap();
+        assert_eq!(json["timeline"][0]["step"], "install-agent");
     }
 }

@@ -1,7 +1,7 @@
 //! The report of a rollout's end: text, JSON, and one self-contained HTML page with the timeline, kept in the state folder.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hactl_cluster_plan::rollout::RolloutPlan;
 use hactl_proto::Timestamp;
@@ -81,32 +81,75 @@ impl ReportView {
 
     /// Keeps it as text, JSON and HTML; later runs of one rollout have files of their own.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
-        let doing = || format!("write the report into {}", folder.display());
-        fs::create_dir_all(folder).map_err(Failure::failed(doing()))?;
-        let name = format!("{}-{}", self.number, self.begun.strftime("%Y%m%dT%H%M%SZ"));
-        // Plain data with string keys: serializing it cannot fail.
-        let json = serde_json::to_string_pretty(self).unwrap_or_default();
-        for (end, text) in [
-            ("txt", self.text(Style::Plain)),
-            ("json", json),
-            ("html", self.html()),
-        ] {
-            let path: PathBuf = folder.join(&name).with_extension(end);
-            fs::write(path, text).map_err(Failure::failed(doing()))?;
-        }
-        Ok(())
+        keep(self, folder, &self.number.to_string(), self.begun)?;
+        let name = name_of(&self.number.to_string(), self.begun, "html");
+        fs::write(folder.join(name), self.html()).map_err(Failure::failed(doing(folder)))
     }
 
     pub(super) fn since(&self, at: Timestamp) -> i64 {
-        (at.as_second() - self.begun.as_second()).max(0)
+        between(self.begun, at)
     }
 
     pub(super) fn seconds(&self, line: &Line) -> (i64, i64) {
         let end = line.ended.unwrap_or(self.ended);
-        (
-            self.since(line.begun),
-            (end.as_second() - line.begun.as_second()).max(0),
-        )
+        (self.since(line.begun), between(line.begun, end))
+    }
+}
+
+/// Keeps a run's report as text and JSON; each run has files of its own.
+pub(super) fn keep<V: View>(
+    report: &V,
+    folder: &Path,
+    what: &str,
+    begun: Timestamp,
+) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(Failure::failed(doing(folder)))?;
+    // Plain data with string keys: serializing it cannot fail.
+    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    for (end, text) in [("txt", report.text(Style::Plain)), ("json", json)] {
+        let path = folder.join(name_of(what, begun, end));
+        fs::write(path, text).map_err(Failure::failed(doing(folder)))?;
+    }
+    Ok(())
+}
+
+fn name_of(what: &str, begun: Timestamp, end: &str) -> String {
+    format!("{what}-{}.{end}", begun.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+fn doing(folder: &Path) -> String {
+    format!("write the report into {}", folder.display())
+}
+
+/// Seconds from one moment to another; none where clocks went back.
+fn between(from: Timestamp, to: Timestamp) -> i64 {
+    (to.as_second() - from.as_second()).max(0)
+}
+
+/// Which node did which step when, and how long, a line each.
+pub(super) fn timeline_text(
+    text: &mut String,
+    lines: &[Line],
+    (begun, ended): (Timestamp, Timestamp),
+) {
+    for one in lines {
+        let (since, lasted) = (
+            between(begun, one.begun),
+            between(one.begun, one.ended.unwrap_or(ended)),
+        );
+        let by = if one.node == one.subject {
+            String::new()
+        } else {
+            format!(" (by {})", one.node)
+        };
+        let failed = if one.failed { "  FAILED" } else { "" };
+        line(
+            text,
+            format_args!(
+                "  {since:>5} s  {:<16} {:<16} {:<20} {lasted:>5} s{by}{failed}",
+                one.subject, one.order, one.step
+            ),
+        );
     }
 }
 
@@ -188,22 +231,7 @@ impl View for ReportView {
         if more > 0 {
             line(&mut text, format_args!("  and {more} more"));
         }
-        for one in &self.timeline {
-            let (since, lasted) = self.seconds(one);
-            let by = if one.node == one.subject {
-                String::new()
-            } else {
-                format!(" (by {})", one.node)
-            };
-            let failed = if one.failed { "  FAILED" } else { "" };
-            line(
-                &mut text,
-                format_args!(
-                    "  {since:>5} s  {:<16} {:<16} {:<20} {lasted:>5} s{by}{failed}",
-                    one.subject, one.order, one.step
-                ),
-            );
-        }
+        timeline_text(&mut text, &self.timeline, (self.begun, self.ended));
         text
     }
 }
