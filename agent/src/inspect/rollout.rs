@@ -88,7 +88,7 @@ async fn asked<H: Host>(
         RolloutOrder::Uncordon { node: subject } => {
             facts.subject = object(host, &Kubectl::admin(node.address), subject).await;
         }
-        RolloutOrder::Upgrade(_) => upgrade(host, node, facts).await,
+        RolloutOrder::Upgrade(_) => upgrade(host, node, paths, facts).await,
         RolloutOrder::ReplaceAgent(order) => {
             facts.agent = known(installed_agent(host).await);
             if let Known::Is(Some(installed)) = &facts.agent {
@@ -130,7 +130,7 @@ async fn brought<H: Host>(
         .ok_or_else(|| "the package tool tells no name and version".to_owned())
 }
 
-async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts) {
+async fn upgrade<H: Host>(host: &H, node: &NodeContext, paths: &Paths, facts: &mut RolloutFacts) {
     let of_the_cluster = async {
         match node.role {
             NodeRole::ControlPlane => {
@@ -153,6 +153,7 @@ async fn upgrade<H: Host>(host: &H, node: &NodeContext, facts: &mut RolloutFacts
     facts.running = known(running);
     facts.node = object;
     facts.kubelet_changes = known(changes);
+    facts.rotating = known(trust::rotating(host, node, paths).await);
     facts.cluster_version = version;
     facts.leader = leader;
 }

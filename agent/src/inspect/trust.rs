@@ -1,5 +1,6 @@
 //! Reads this node's part in one CA. Nothing is changed; what is read of keys is wiped at once.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use hactl_node_plan::certificate::key::belongs;
@@ -50,6 +51,34 @@ pub async fn seen<H: Host>(
         record: record(host, paths).await,
     };
     trust(authority, &material)
+}
+
+/// CAs whose rotation is under way on this node: another pair than the one that signs lies here, from its first stage to its last.
+pub async fn rotating<H: Host>(
+    host: &H,
+    node: &NodeContext,
+    paths: &Paths,
+) -> Result<BTreeSet<Authority>, String> {
+    let mut found = BTreeSet::new();
+    for authority in Authority::ALL {
+        let folder = paths.authorities(authority);
+        let entries = host
+            .list(&folder)
+            .await
+            .map_err(|error| error.to_string())?;
+        if entries.is_none_or(|entries| entries.is_empty()) {
+            continue;
+        }
+        let seen = seen(host, node, paths, authority).await;
+        if seen
+            .holds
+            .iter()
+            .any(|one| seen.signer.as_ref() != Some(one))
+        {
+            found.insert(authority);
+        }
+    }
+    Ok(found)
 }
 
 /// What the agent keeps of what processes took up.

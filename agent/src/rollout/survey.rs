@@ -31,6 +31,7 @@ use crate::inspect::rollout::{
     ask, cluster_lease, cluster_version, folder, free_bytes, kubelet_changes, manifests, offers,
     progress, released, source, staged,
 };
+use crate::inspect::trust::rotating;
 
 impl<H: Host> Rollouts<H> {
     /// Looks now.
@@ -75,6 +76,7 @@ impl<H: Host> Rollouts<H> {
             free_bytes: free_bytes(host).await.ok(),
             certificate_expiry: certificates::soonest_end(host, &node, &self.paths).await,
             kubelet_changes: kubelet_changes(host, &node).await,
+            rotating: rotating(host, &node, &self.paths).await,
             released,
             released_unknown,
             agent: Some(self.own().await),

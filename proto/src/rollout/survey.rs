@@ -11,6 +11,7 @@ use super::UpgradePart;
 use super::agent::AgentSurvey;
 use crate::Timestamp;
 use crate::name::NodeName;
+use crate::rotation::Authority;
 use crate::status::InstalledVersions;
 use crate::version::KubernetesVersion;
 
@@ -44,6 +45,9 @@ pub struct NodeSurvey {
     /// What the kubelet's configuration holds that kubeadm would overwrite, as lines of a difference.
     #[serde(default = "unread")]
     pub kubelet_changes: Result<Vec<String>, String>,
+    /// CAs whose rotation is under way here; why not known, where that is unknown.
+    #[serde(default = "unread")]
+    pub rotating: Result<BTreeSet<Authority>, String>,
     /// Control planes that this one's load balancer was told to let go of; none where it is not ours.
     #[serde(default)]
     pub released: BTreeSet<NodeName>,
@@ -247,6 +251,7 @@ mod tests {
         let text = r#"{"node":"cp1","somethingNew":{"a":1},"staticPods":{"etcd":"3.5.30-0"}}"#;
         let survey: NodeSurvey = serde_json::from_str(text).unwrap();
         assert!(survey.offered.is_err() && survey.kubelet_changes.is_err());
+        assert!(survey.rotating.is_err());
         assert_eq!(survey.installed.source, PackageSource::Unknown);
         for garbage in ["", "{}", "null", "{\"node\":\"\"}", &text[..30]] {
             assert!(

@@ -186,6 +186,51 @@ fn a_budget_that_allows_nothing_is_refused_before_and_named_during() {
     check(&world, &TARGET);
 }
 
+/// A pair of another CA beside the one that signs, as a rotation has it from its first stage to its last.
+fn put_successor(world: &World, node: &str, there: bool) {
+    let mut state = world.state();
+    let tree = &mut state.machines.get_mut(&name(node)).unwrap().tree;
+    let folder = "/var/lib/hactl/certificates/authorities/etcd";
+    for end in ["crt", "key"] {
+        let file = format!("{folder}/successor.{end}");
+        if there {
+            let other = tree.text(format!("/etc/kubernetes/pki/front-proxy-ca.{end}"));
+            tree.write_durably(file, other);
+        } else {
+            tree.remove(file);
+        }
+    }
+}
+
+#[test]
+fn a_rotation_of_a_ca_is_refused_before_and_waited_for_during() {
+    let world = cluster();
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        put_successor(&world, "cp2", true);
+        let refused = fleet.plan(&request(TARGET), 1).await.unwrap_err();
+        assert_eq!(refused, "cp2 authority-rotating: two CAs of etcd lie here");
+        put_successor(&world, "cp2", false);
+        let (record, plan) = fleet.begin(TARGET).await;
+        let (tale, said) = tale(&world);
+        let rollout = drive(&fleet, &record, &plan, 1, "ann", &tale);
+        let rotation = async {
+            heard(&said, |line| line.starts_with("cp1 upgrade Succeeded")).await;
+            put_successor(&world, "cp2", true);
+            heard(&said, |line| {
+                line.contains("the rotation of the CA etcd to end: two lie on cp2")
+            })
+            .await;
+            assert!(!released(&world, "cp2"));
+            assert_eq!(world.state().machines[&name("cp2")].kubelet, "v1.36.2");
+            put_successor(&world, "cp2", false);
+        };
+        let end = beside(rollout, rotation).await;
+        assert_eq!(end.unwrap(), End::Finished, "{:#?}", said.lock().unwrap());
+    });
+    check(&world, &TARGET);
+}
+
 #[test]
 fn a_node_that_fails_is_put_back_and_the_rollout_stops_and_can_go_on() {
     let world = cluster();

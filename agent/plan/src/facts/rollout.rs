@@ -6,7 +6,7 @@ use hactl_proto::certificate::CertificateInventory;
 use hactl_proto::name::NodeName;
 use hactl_proto::rollout::agent::AgentVersion;
 use hactl_proto::rollout::survey::{PackageSource, Staged};
-use hactl_proto::rotation::TrustSeen;
+use hactl_proto::rotation::{Authority, TrustSeen};
 use hactl_proto::version::KubernetesVersion;
 
 use super::Known;
@@ -45,6 +45,8 @@ pub struct RolloutFacts {
     pub node: Known<Option<NodeObject>>,
     /// What `kubeadm upgrade` would overwrite of the kubelet's configuration.
     pub kubelet_changes: Known<Vec<String>>,
+    /// CAs whose rotation is under way on this node; read for an upgrade alone.
+    pub rotating: Known<BTreeSet<Authority>>,
     /// Bytes free under `/var/lib/hactl` and `/etc/kubernetes`, the lesser.
     pub free_bytes: Known<u64>,
     /// The Node that a drain or its undoing is about; `None`: there is no such Node.

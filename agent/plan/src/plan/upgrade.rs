@@ -201,6 +201,7 @@ fn against(
     if order.part != UpgradePart::Kubelet {
         findings.extend(kubelet_config(facts));
     }
+    findings.extend(rotating(facts));
     if let Known::Unknown(reason) = &facts.rollout.progress {
         findings.push(refusal(
             "upgrade-progress",
@@ -323,6 +324,27 @@ fn kubelet_config(facts: &Facts) -> Option<Finding> {
         observed,
         "the cluster's configuration, which kubeadm upgrade writes over this one".to_owned(),
         "Put the fields into the ConfigMap kubelet-config of kube-system (and into the spec), or take them off the node.",
+    ))
+}
+
+/// kubeadm renews certificates and begins processes anew, of which a rotation has to know what they took up.
+fn rotating(facts: &Facts) -> Option<Finding> {
+    let observed = match &facts.rollout.rotating {
+        Known::Is(authorities) => {
+            let words: Vec<&str> = authorities.iter().map(|one| one.word()).collect();
+            if words.is_empty() {
+                return None;
+            }
+            format!("two CAs of {} lie here", words.join(" and of "))
+        }
+        Known::Unknown(reason) => format!("whether a CA is being rotated is unknown: {reason}"),
+    };
+    Some(refusal(
+        "authority-rotating",
+        observed,
+        "no rotation of a CA under way".to_owned(),
+        "End it with `hactl-controller certs rotate-ca --authority NAME --finish`, or turn it back with `--abort`; \
+         then `hactl-controller resume`.",
     ))
 }
 

@@ -63,6 +63,24 @@ pub(super) fn control_planes_unwell(seen: &Seen, except: Option<&NodeName>) -> V
     reasons
 }
 
+/// Rotations of CAs that were begun since the plan was made: no node is begun in the midst of one.
+pub(super) fn rotations(seen: &Seen) -> Vec<String> {
+    let found = seen.nodes.iter().filter_map(|node| {
+        let authorities = node.survey.said()?.rotating.as_ref().ok()?;
+        Some((&node.name, authorities))
+    });
+    found
+        .flat_map(|(name, authorities)| {
+            let line = move |authority| {
+                format!(
+                    "the rotation of the CA {authority} to end: two lie on {name}, see `hactl-controller certs rotate-ca`"
+                )
+            };
+            authorities.iter().map(line)
+        })
+        .collect()
+}
+
 /// Whether a worker is away or unwell.
 pub(super) fn unavailable(node: &SeenNode, known: &BTreeMap<&NodeName, &NodeSeen>) -> bool {
     node.role == NodeRole::Worker

@@ -9,7 +9,7 @@ use hactl_proto::rollout::{Upgrade, UpgradePart};
 use hactl_proto::version::KubernetesVersion;
 
 use super::done::{EtcdOf, Known, done, etcd, hop_begun, hops_left, through_but_ready};
-use super::gate::{control_planes_unwell, unavailable};
+use super::gate::{control_planes_unwell, rotations, unavailable};
 use super::memory::{Memory, Soak};
 use super::window::closed;
 use super::{Hop, Phase, PhaseKind, RolloutPlan, Seen, SeenNode};
@@ -299,9 +299,12 @@ impl Look<'_> {
     }
 }
 
-/// Every control plane but the one under work has to be well (I2, I3).
+/// Every control plane but the one under work has to be well (I2, I3), and no CA be rotated before a node is begun.
 fn gated(seen: &Seen, under_work: Option<&NodeName>, go: impl FnOnce() -> Decision) -> Decision {
-    let reasons = control_planes_unwell(seen, under_work);
+    let mut reasons = control_planes_unwell(seen, under_work);
+    if under_work.is_none() {
+        reasons.extend(rotations(seen));
+    }
     if reasons.is_empty() {
         go()
     } else {

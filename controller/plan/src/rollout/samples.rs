@@ -128,6 +128,7 @@ fn node(text: &str, role: NodeRole, index: usize, version: &KubernetesVersion) -
             free_bytes: Some(40 << 30),
             certificate_expiry: Some(ago(-86_400 * 200)),
             kubelet_changes: Ok(Vec::new()),
+            rotating: Ok([].into()),
             released: [].into(),
             released_unknown: None,
             agent: Some(AgentSurvey {

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use hactl_proto::name::NodeName;
 use hactl_proto::rollout::UpgradePart;
 use hactl_proto::rollout::survey::{Budget, DeprecatedApi, NodeSurvey, Unfinished};
+use hactl_proto::rotation::Authority;
 
 use super::samples::{request, seen, version};
 use super::*;
@@ -178,6 +179,8 @@ fn every_reason_against_is_told_at_once() {
     survey(&mut seen, "cp3").certificate_expiry = Some(ago(-3600));
     survey(&mut seen, "w1").free_bytes = Some(1 << 30);
     survey(&mut seen, "w2").kubelet_changes = Ok(vec!["+ maxPods: 250".to_owned()]);
+    survey(&mut seen, "cp1").rotating = Ok([Authority::Etcd, Authority::FrontProxy].into());
+    survey(&mut seen, "cp2").rotating = Err("this agent does not say".to_owned());
     survey(&mut seen, "w1").unfinished = Some(Unfinished {
         target: version(36, 1),
         part: UpgradePart::Whole,
@@ -209,6 +212,9 @@ fn every_reason_against_is_told_at_once() {
     - etcd-alarms: NOSPACE on acp1
     - etcd-members: member cp2 (acp2): it knows no leader
     - removed-api: flowcontrol.apiserver.k8s.io/v1beta3 flowschemas is still asked for; v1.32 does not serve it
+    cp1 authority-rotating: two CAs of etcd lie here
+    cp1 authority-rotating: two CAs of front-proxy lie here
+    cp2 authority-rotating: whether a CA is being rotated is unknown: this agent does not say
     cp2 node-ready: it is not Ready
     cp2 packages-offered: v1.36.3 can't be had here; offered: v1.36.2
     cp3 certificates-last: a certificate ends at 2026-11-22T18:20:00Z

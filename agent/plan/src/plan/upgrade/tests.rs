@@ -6,6 +6,7 @@ use hactl_proto::Timestamp;
 use hactl_proto::instruction::{Fence, Instruction, OperationId, Order};
 use hactl_proto::rollout::survey::{Staged, StagedEtcd};
 use hactl_proto::rollout::{RolloutOrder, Upgrade, UpgradePart};
+use hactl_proto::rotation::Authority;
 use hactl_proto::status::InstalledVersions;
 use hactl_proto::version::KubernetesVersion;
 
@@ -110,6 +111,7 @@ pub(in crate::plan) fn before(node: &NodeContext) -> Facts {
                 ..NodeObject::default()
             })),
             kubelet_changes: Known::Is(Vec::new()),
+            rotating: Known::Is(BTreeSet::new()),
             ..RolloutFacts::default()
         },
     }
@@ -237,6 +239,7 @@ fn every_reason_against_beginning_is_told_at_once() {
     facts.rollout.staged = Known::Is(None);
     facts.rollout.kubelet_changes = Known::Is(vec!["+ maxPods: 250".to_owned()]);
     facts.rollout.progress = Known::Unknown("torn".to_owned());
+    facts.rollout.rotating = Known::Is([Authority::Etcd].into());
     facts.machine.packages.kubelet = Known::Is(Some(KubernetesVersion::new(1, 37, 0)));
     if let Known::Is(Some(lease)) = &mut facts.rollout.lease {
         lease.number = 8;
@@ -246,7 +249,7 @@ fn every_reason_against_beginning_is_told_at_once() {
     }
     assert_eq!(
         planned("cp2", &order(UpgradePart::Whole, false), &facts),
-        "refused: version-path lease-in-force etcd-quorum staged kubelet-config-kept upgrade-progress"
+        "refused: version-path lease-in-force etcd-quorum staged kubelet-config-kept authority-rotating upgrade-progress"
     );
     let mut worker = before(&context("w1"));
     if let Known::Is(Some(found)) = &mut worker.rollout.node {
@@ -270,7 +273,7 @@ fn every_reason_against_beginning_is_told_at_once() {
                 rollout: RolloutFacts::default(),
             }
         ),
-        "refused: kubernetes-version lease-in-force kubeadm-running staged kubelet-config-kept upgrade-progress"
+        "refused: kubernetes-version lease-in-force kubeadm-running staged kubelet-config-kept authority-rotating upgrade-progress"
     );
 }
 

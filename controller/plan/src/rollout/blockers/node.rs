@@ -49,6 +49,7 @@ pub(super) fn of_node(
     reasons.extend(room(node, survey));
     reasons.extend(certificates(seen, node, survey));
     reasons.extend(kubelet_config(node, survey, request));
+    reasons.extend(rotating(node, survey));
     if let Some(unfinished) = survey
         .unfinished
         .as_ref()
@@ -152,6 +153,36 @@ fn kubelet_config(node: &SeenNode, survey: &NodeSurvey, request: &Request) -> Op
         "the cluster's configuration, which kubeadm upgrade writes over this one",
         "Put the fields into the ConfigMap kubelet-config of kube-system (and into the spec), or take them off the node.",
     ))
+}
+
+/// kubeadm renews certificates and begins processes anew, of which a rotation has to know what they took up.
+fn rotating(node: &SeenNode, survey: &NodeSurvey) -> Vec<Blocker> {
+    let found = |observed: String, remedy: &str| {
+        blocker(
+            Some(&node.name),
+            "authority-rotating",
+            observed,
+            "no rotation of a CA under way",
+            remedy,
+        )
+    };
+    match &survey.rotating {
+        Ok(authorities) => authorities
+            .iter()
+            .map(|authority| {
+                found(
+                    format!("two CAs of {authority} lie here"),
+                    &format!(
+                        "End it with `hactl-controller certs rotate-ca --authority {authority} --finish`, or turn it back with `--abort`."
+                    ),
+                )
+            })
+            .collect(),
+        Err(why) => vec![found(
+            format!("whether a CA is being rotated is unknown: {why}"),
+            "See `hactl-controller certs`; an older agent does not say: `hactl-controller upgrade --agents`.",
+        )],
+    }
 }
 
 /// Reasons that the API tells of a node.
