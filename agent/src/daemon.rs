@@ -13,6 +13,8 @@ mod gate;
 mod gossip;
 /// The duty of credentials.
 mod kubeconfig;
+/// The duty of mutual trust.
+mod mutual_trust;
 /// The duty of observation.
 mod observation;
 /// This node's Node, as the API has it.

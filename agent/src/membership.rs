@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod grpc;
 pub mod handle;
 pub mod identity;
+pub mod key_rings;
 pub mod name_plate;
 pub mod record;
 pub mod remembered;

@@ -60,6 +60,11 @@ impl Paths {
         self.state.join("boot-epoch")
     }
 
+    /// The gossip keys that came after the bundle's, mode 0600.
+    pub fn gossip_ring(&self) -> PathBuf {
+        self.state.join("gossip-ring.json")
+    }
+
     /// The members that lived when this was last written: whom to announce to after a restart.
     pub fn membership(&self) -> PathBuf {
         self.state.join("membership.json")

@@ -12,4 +12,5 @@ pub mod present;
 pub mod rollout;
 pub mod rotation;
 pub mod state;
+pub mod succession;
 pub mod trust;

@@ -215,6 +215,31 @@ pub async fn certificates<R: Reach>(
     .collect()
 }
 
+/// Asks every target one thing, all at once.
+pub async fn each<R, T, C, F>(
+    reach: &Arc<R>,
+    targets: Vec<Target>,
+    limit: Duration,
+    ask: C,
+) -> Vec<(Target, Answer<T>)>
+where
+    R: Reach,
+    T: Send + 'static,
+    C: Fn(R::Agent) -> F + Copy + Send + Sync + 'static,
+    F: Future<Output = Result<T, String>> + Send + 'static,
+{
+    all(reach, targets, limit, move |agent, deadline| {
+        within(deadline, ask(agent))
+    })
+    .await
+    .into_iter()
+    .map(|(target, since, tried, answer)| {
+        let answer = answer.and_then(|answer| answer);
+        (target, answered(answer, since, tried))
+    })
+    .collect()
+}
+
 type Asked<T> = (Target, Timestamp, Duration, Result<T, String>);
 
 /// Connects to every target and has the conversation; gives the results in the order of the targets.

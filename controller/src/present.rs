@@ -16,6 +16,7 @@ mod rollout;
 mod rotation;
 mod status;
 mod style;
+mod succession;
 mod table;
 mod time;
 mod watch;
@@ -40,6 +41,7 @@ pub use rollout::{AgentsRun, AgentsView, GivenUpView, Live, PlanView, ReportView
 pub use rotation::RotationView;
 pub use status::StatusView;
 pub use style::Style;
+pub use succession::SuccessionView;
 pub use watch::{Glance, NodeNow, OperationNow, RolloutNow};
 
 /// What a verb shows.

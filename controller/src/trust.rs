@@ -7,6 +7,7 @@ mod authority;
 mod bundle;
 mod error;
 mod folder;
+mod gossip;
 mod profile;
 
 pub use authority::Authority;

@@ -34,10 +34,18 @@ pub struct Bundle {
     pub spec: ClusterSpec,
     /// The cluster's own CA (not Kubernetes's), PEM.
     pub ca_certificate: String,
-    /// The gossip key ring, newest first, 32 bytes in hexadecimal each.
+    /// The gossip key ring, the sealing one first, 32 bytes in hexadecimal each.
     pub gossip_keys: Vec<GossipKey>,
+    /// The ring's revision: an agent that was given a higher one keeps that. Absent until the first rotation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gossip_revision: u64,
     /// How the node gets its certificate.
     pub admission: Admission,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One key of the gossip ring.

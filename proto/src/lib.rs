@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod enrolment;
 pub mod finding;
+pub mod gossip;
 pub mod health;
 pub mod identity;
 pub mod instruction;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
 use crate::name::NodeName;
@@ -178,6 +179,11 @@ impl Fingerprint {
     pub fn new(text: &str) -> Option<Self> {
         let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 64 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// SHA-256 of something else than a certificate, as a gossip key's name.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(bytes)))
     }
 
     /// All of it.

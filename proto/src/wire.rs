@@ -31,6 +31,7 @@ mod secrets;
 mod standing;
 mod status;
 mod time;
+mod trust;
 
 pub use time::{instant, moment};
 

@@ -8,10 +8,11 @@
 use std::path::Path;
 
 /// Messages that hold secrets: they get a `Debug` by hand (`src/wire/secrets.rs`), never prost's.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     ".hactl.v1.EnrolRequest",
     ".hactl.v1.GetKubeconfigResponse",
     ".hactl.v1.GivePairResponse",
+    ".hactl.v1.GossipKey",
     ".hactl.v1.JoinCredentials",
 ];
 

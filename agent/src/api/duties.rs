@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hactl_proto::Timestamp;
 use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
+use hactl_proto::gossip::{GossipRing, KeyRingSeen};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::JournalEntry;
@@ -173,6 +174,15 @@ pub trait Certificates: Send + Sync + 'static {
     ) -> Result<(String, Secret), Failure>;
 }
 
+/// What agents know each other by.
+#[tonic::async_trait]
+pub trait MutualTrust: Send + Sync + 'static {
+    /// Which gossip keys are in use.
+    async fn key_ring(&self) -> Result<KeyRingSeen, Failure>;
+    /// Takes another ring, durably and at once.
+    async fn put_key_ring(&self, ring: GossipRing) -> Result<(), Failure>;
+}
+
 /// All of them, as the daemon wires them up.
 #[derive(Clone)]
 pub struct Duties {
@@ -194,4 +204,6 @@ pub struct Duties {
     pub rollouts: Arc<dyn Rollouts>,
     /// Kubernetes' certificates.
     pub certificates: Arc<dyn Certificates>,
+    /// Gossip keys.
+    pub mutual_trust: Arc<dyn MutualTrust>,
 }

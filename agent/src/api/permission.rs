@@ -132,6 +132,14 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[ControlPlane]),
     ),
     (
+        "/hactl.v1.TrustService/GetKeyRing",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
+        "/hactl.v1.TrustService/PutKeyRing",
+        Permission::Roles(&[Operator]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),
@@ -247,6 +255,7 @@ mod tests {
             "CertificateService/GivePair",
             "CertificateService/RotateAuthority",
             "MembershipService/Exchange",
+            "TrustService/PutKeyRing",
         ] {
             assert!(!viewer(method), "{method}");
         }

@@ -9,6 +9,7 @@ mod membership;
 mod node;
 mod operation;
 mod rollout;
+mod trust;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -43,6 +44,7 @@ pub struct Services {
     node: v1::node_service_server::NodeServiceServer<Duties>,
     operation: v1::operation_service_server::OperationServiceServer<Duties>,
     rollout: v1::rollout_service_server::RolloutServiceServer<Duties>,
+    trust: v1::trust_service_server::TrustServiceServer<Duties>,
 }
 
 /// Makes each server with the same limits; a type of its own each, hence a macro.
@@ -88,6 +90,7 @@ impl Services {
                 v1::rollout_service_server::RolloutServiceServer<Duties>,
                 duties
             ),
+            trust: limited!(v1::trust_service_server::TrustServiceServer<Duties>, duties),
         }
     }
 
@@ -105,6 +108,7 @@ impl Services {
             name if name == name_of(&self.node) => self.node.clone().call(request),
             name if name == name_of(&self.operation) => self.operation.clone().call(request),
             name if name == name_of(&self.rollout) => self.rollout.clone().call(request),
+            name if name == name_of(&self.trust) => self.trust.clone().call(request),
             _ => {
                 let status = Status::new(Code::Unimplemented, format!("{path} is not served"));
                 Box::pin(async move { Ok(status.into_http()) })

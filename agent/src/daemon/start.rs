@@ -20,6 +20,7 @@ use super::bootstrap::Bootstrap;
 use super::expose::expose;
 use super::gate::Gate;
 use super::kubeconfig::Kubeconfig;
+use super::mutual_trust::MutualTrust;
 use super::observation::Observation;
 use super::own_node::OwnNode;
 use super::tend::tend;
@@ -37,6 +38,7 @@ use crate::host::{Host, HostError};
 use crate::join::Sponsor;
 use crate::journal::JournalError;
 use crate::membership::grpc::GrpcExchange;
+use crate::membership::key_rings::{self, KeyRings};
 use crate::membership::{Membership, MembershipError, Start};
 use crate::operation::Operations;
 use crate::paths::Paths;
@@ -113,6 +115,7 @@ impl<H: Host> Agent<H> {
     /// Starts all parts. Returns when the port is open and gossip runs; calls are answered once [`Agent::run`] runs.
     pub async fn start(host: Arc<H>, paths: Paths) -> Result<Self, StartError> {
         let bundle = bundle::read(&*host, &paths.bundle()).await?;
+        let bundle = key_rings::in_force(&*host, &paths, bundle).await;
         let node = context(&*host, &bundle).await?;
         tracing::info!(node = %node.node, role = %node.role, zone = %node.zone, generation = bundle.generation, "starting");
         let mut fresh = [0; 16];
@@ -268,6 +271,14 @@ fn server<H: Host>(
             parts.operations.clone(),
             renewals,
         )),
+        mutual_trust: Arc::new(MutualTrust {
+            key_rings: KeyRings::new(
+                Arc::clone(host),
+                &parts.paths,
+                &parts.bundle,
+                parts.membership.clone(),
+            ),
+        }),
     };
     Ok(Server::new(
         Arc::clone(identity.trust()),

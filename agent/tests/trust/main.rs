@@ -6,6 +6,7 @@ mod callers;
 mod cluster;
 mod enrolment;
 mod forged;
+mod gossip_keys;
 mod identity;
 mod memory_host;
 mod services;

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use hactl_agent::api::duties::{
-    Bootstrap, Certificates, Enrolment, Kubeconfig, Membership, Observation, Operations, Rollouts,
-    Sponsor,
+    Bootstrap, Certificates, Enrolment, Kubeconfig, Membership, MutualTrust, Observation,
+    Operations, Rollouts, Sponsor,
 };
 use hactl_agent::api::{Caller, Duties, Failure};
 use hactl_agent::trust::NoRegistrar;
 use hactl_proto::Timestamp;
 use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
+use hactl_proto::gossip::{GossipRing, KeyRingSeen};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
 use hactl_proto::journal::JournalEntry;
@@ -50,6 +51,7 @@ impl Stub {
             kubeconfig: self.clone(),
             rollouts: self.clone(),
             certificates: self.clone(),
+            mutual_trust: self.clone(),
         }
     }
 }
@@ -261,6 +263,17 @@ impl Certificates for Stub {
         _: &Fingerprint,
         _: Fence,
     ) -> Result<(String, Secret), Failure> {
+        later()
+    }
+}
+
+#[tonic::async_trait]
+impl MutualTrust for Stub {
+    async fn key_ring(&self) -> Result<KeyRingSeen, Failure> {
+        later()
+    }
+
+    async fn put_key_ring(&self, _: GossipRing) -> Result<(), Failure> {
         later()
     }
 }

@@ -9,3 +9,4 @@ pub mod observed;
 pub mod overrule;
 pub mod rollout;
 pub mod spec;
+pub mod succession;

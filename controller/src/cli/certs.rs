@@ -2,7 +2,9 @@
 
 mod renew;
 mod rotate_ca;
+mod rotate_gossip_key;
 mod test;
+mod wanted;
 
 use clap::{Args, Subcommand};
 use hactl_proto::finding::Severity;
@@ -41,6 +43,7 @@ pub(super) struct Certs {
 enum Action {
     Renew(renew::Renew),
     RotateCa(rotate_ca::RotateCa),
+    RotateGossipKey(rotate_gossip_key::RotateGossipKey),
     Test(test::Test),
 }
 
@@ -49,6 +52,7 @@ impl Certs {
         match &self.action {
             Some(Action::Renew(renew)) => return renew.run(common, screen),
             Some(Action::RotateCa(rotate)) => return rotate.run(common, screen),
+            Some(Action::RotateGossipKey(rotate)) => return rotate.run(common, screen),
             Some(Action::Test(test)) => return test.run(common, screen),
             None => {}
         }

@@ -3,6 +3,7 @@
 use hactl_proto::Timestamp;
 use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::Finding;
+use hactl_proto::gossip::{GossipRing, KeyRingSeen};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::journal::JournalEntry;
 use hactl_proto::member::MemberView;
@@ -22,6 +23,7 @@ use hactl_proto::wire::v1::membership_service_client::MembershipServiceClient;
 use hactl_proto::wire::v1::node_service_client::NodeServiceClient;
 use hactl_proto::wire::v1::operation_service_client::OperationServiceClient;
 use hactl_proto::wire::v1::rollout_service_client::RolloutServiceClient;
+use hactl_proto::wire::v1::trust_service_client::TrustServiceClient;
 use hactl_proto::wire::{WireError, field, list, moment, optional, text, v1};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
@@ -263,6 +265,25 @@ impl Agent {
             node: self.node.clone(),
             events,
         })
+    }
+
+    /// Which gossip keys the node has in use.
+    pub async fn key_ring(&self) -> Result<KeyRingSeen, CallError> {
+        let answer = TrustServiceClient::new(self.channel.clone())
+            .get_key_ring(v1::GetKeyRingRequest {})
+            .await
+            .map_err(self.refused("its gossip keys"))?;
+        let ring = serde_json::from_str(&answer.into_inner().ring);
+        self.read(ring.map_err(|error| WireError::wrong("ring", error)))
+    }
+
+    /// Gives the node another gossip key ring.
+    pub async fn put_key_ring(&self, ring: GossipRing) -> Result<(), CallError> {
+        TrustServiceClient::new(self.channel.clone())
+            .put_key_ring(v1::PutKeyRingRequest::from(ring))
+            .await
+            .map_err(self.refused("other gossip keys"))?;
+        Ok(())
     }
 
     /// What the node says of itself before an upgrade; of the cluster too where asked, at a control plane.

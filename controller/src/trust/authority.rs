@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hactl_proto::Timestamp;
-use hactl_proto::bundle::GossipKey;
+use hactl_proto::gossip::GossipRing;
 use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::role::CallerRole;
 use hactl_proto::secret::Secret;
@@ -13,6 +13,7 @@ use ring::hmac;
 
 use super::error::AuthorityError;
 use super::folder::{self, Person};
+use super::gossip;
 use super::profile::{self, Pair, Signer};
 
 /// One cluster's CA and keys, in the operator's folder.
@@ -22,7 +23,7 @@ pub struct Authority {
     generation: u64,
     ca_certificate: String,
     ca: Signer,
-    gossip: Vec<GossipKey>,
+    gossip: GossipRing,
     enrolment: Secret,
 }
 
@@ -41,10 +42,10 @@ impl Authority {
         folder::create(folder)?;
         let cluster = ClusterId::from_bytes(random()?);
         let root = profile::root(cluster, now)?;
-        let gossip = vec![GossipKey {
-            id: 1,
-            key: hex::encode(random::<32>()?),
-        }];
+        let gossip = GossipRing {
+            revision: 0,
+            keys: vec![gossip::fresh(1)?],
+        };
         let enrolment = Secret::new(hex::encode(random::<32>()?));
         let private =
             |name: &str, text: &str| folder::write(&folder.join(name), text, folder::PRIVATE);
@@ -52,7 +53,7 @@ impl Authority {
             |name: &str, text: &str| folder::write(&folder.join(name), text, folder::PUBLIC);
         public(folder::CA_CERTIFICATE, &root.certificate)?;
         private(folder::CA_KEY, root.key.expose())?;
-        private(folder::GOSSIP_KEYS, &ring(&gossip))?;
+        private(folder::GOSSIP_KEYS, &gossip::written(&gossip))?;
         private(folder::ENROLMENT_KEY, enrolment.expose())?;
         public(folder::GENERATION, "1")?;
         let authority = Self {
@@ -87,7 +88,7 @@ impl Authority {
             .map_err(|error| malformed(folder::GENERATION, &error))?;
         let ca_certificate = folder::read(folder, folder::CA_CERTIFICATE)?;
         let ca_key = Secret::new(folder::read(folder, folder::CA_KEY)?);
-        let gossip = serde_json::from_str(&folder::read(folder, folder::GOSSIP_KEYS)?)
+        let gossip = gossip::read(&folder::read(folder, folder::GOSSIP_KEYS)?)
             .map_err(|error| malformed(folder::GOSSIP_KEYS, &error))?;
         let enrolment = Secret::new(folder::read(folder, folder::ENROLMENT_KEY)?);
         if !hex::decode(enrolment.expose()).is_ok_and(|key| key.len() == 32) {
@@ -157,8 +158,16 @@ impl Authority {
         &self.ca
     }
 
-    pub(super) fn gossip(&self) -> &[GossipKey] {
+    pub(super) const fn gossip(&self) -> &GossipRing {
         &self.gossip
+    }
+
+    /// Keeps another ring, durably.
+    pub(super) fn keep_gossip(&mut self, ring: GossipRing) -> Result<(), AuthorityError> {
+        let path = self.folder.join(folder::GOSSIP_KEYS);
+        folder::write(&path, &gossip::written(&ring), folder::PRIVATE)?;
+        self.gossip = ring;
+        Ok(())
     }
 
     pub(super) const fn enrolment(&self) -> &Secret {
@@ -189,13 +198,7 @@ fn signer(folder: &Path, certificate: &str, key: &Secret) -> Result<Signer, Auth
     Issuer::from_ca_cert_pem(certificate, key).map_err(failed)
 }
 
-/// The key ring as it lies on disk: JSON, as in the bundle.
-fn ring(keys: &[GossipKey]) -> String {
-    // Plain owned data: serializing it to JSON cannot fail.
-    serde_json::to_string_pretty(keys).unwrap_or_default()
-}
-
-fn random<const N: usize>() -> Result<[u8; N], AuthorityError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], AuthorityError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(AuthorityError::Random)?;
     Ok(bytes)

@@ -113,7 +113,8 @@ impl Authority {
             zone: zone.clone(),
             spec: spec.clone(),
             ca_certificate: self.ca_certificate().to_owned(),
-            gossip_keys: self.gossip().to_vec(),
+            gossip_keys: self.gossip().keys.clone(),
+            gossip_revision: self.gossip().revision,
             admission,
         }
     }

@@ -13,6 +13,7 @@ use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
 use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::finding::{Finding, Severity};
+use hactl_proto::gossip::GossipRing;
 use hactl_proto::health::{ComponentHealth, HealthDigest};
 use hactl_proto::instruction::{Fence, Instruction, OperationId};
 use hactl_proto::join::{Admission, Applicant};
@@ -36,7 +37,10 @@ use tokio::sync::mpsc::Receiver;
 /// One agent's answers.
 pub(crate) struct Made {
     bundle: Bundle,
-    node: NodeName,
+    pub(crate) node: NodeName,
+    pub(crate) ring: Mutex<GossipRing>,
+    /// Whether it carries out no order.
+    pub(crate) deaf: Mutex<bool>,
     pub(crate) overrides: Mutex<Vec<Override>>,
     pub(crate) rollout: Mutex<Option<RolloutRecord>>,
 }
@@ -46,6 +50,11 @@ impl Made {
         Self {
             bundle: bundle.clone(),
             node: node.clone(),
+            ring: Mutex::new(GossipRing {
+                revision: bundle.gossip_revision,
+                keys: bundle.gossip_keys.clone(),
+            }),
+            deaf: Mutex::default(),
             overrides: Mutex::default(),
             rollout: Mutex::default(),
         }
@@ -62,6 +71,7 @@ impl Made {
             kubeconfig: self.clone(),
             rollouts: self.clone(),
             certificates: self.clone(),
+            mutual_trust: self.clone(),
         }
     }
 

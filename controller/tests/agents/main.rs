@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod duties;
+mod gossip_key;
+mod mutual_trust;
 mod nodes;
 
 use hactl_proto::Timestamp;

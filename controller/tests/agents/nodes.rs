@@ -25,7 +25,7 @@ const HOSTS: [(&str, u8); 3] = [("cp1", 11), ("cp2", 12), ("cp3", 13)];
 /// The operator's home, and the agents.
 pub(crate) struct Nodes {
     home: TempDir,
-    made: Vec<Arc<Made>>,
+    pub(crate) made: Vec<Arc<Made>>,
     serving: Vec<JoinHandle<()>>,
 }
 

@@ -25,6 +25,14 @@ impl fmt::Debug for v1::GivePairResponse {
     }
 }
 
+impl fmt::Debug for v1::GossipKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GossipKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for v1::JoinCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinCredentials")

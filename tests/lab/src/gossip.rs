@@ -14,9 +14,18 @@ const PORT: u16 = 7470;
 
 /// Starts counting at zero what each node sends.
 pub(crate) fn count(lab: &Lab) -> Result<()> {
+    count_of(lab, "")
+}
+
+/// Of that alone of which an expression of nftables is true.
+pub(crate) fn count_of(lab: &Lab, expression: &str) -> Result<()> {
     let mut rules = String::new();
     for node in &lab.nodes {
-        writeln!(rules, "iifname \"{}\" udp dport {PORT} counter", node.name)?;
+        writeln!(
+            rules,
+            "iifname \"{}\" udp dport {PORT} {expression} counter",
+            node.name
+        )?;
     }
     partition::apply(lab, TABLE, 2, &rules)
 }

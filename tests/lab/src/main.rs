@@ -17,6 +17,7 @@ mod check;
 mod check_agents;
 mod check_certificates;
 mod check_rotation;
+mod check_trust;
 mod check_upgrade;
 mod cli;
 mod client;
@@ -285,6 +286,10 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
     cases.picked(
         "a rotation that is cut off is turned back under a client",
         || check_rotation::turned_back(&lab, &check_rotation::FRONT_PROXY),
+    )?;
+    cases.picked(
+        "the gossip key is rotated, and a node that is off holds it up by name",
+        || check_trust::gossip_key(&lab, |nodes| power::on(cache, &lab, nodes)),
     )?;
     cases.picked(
         "certificates with minutes of life are renewed in time by the agents alone",
