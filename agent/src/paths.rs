@@ -55,6 +55,16 @@ impl Paths {
         self.state.join("identity/node.crt")
     }
 
+    /// What came of hactl's own CA after the bundle: roots, and a control plane's issuer with its key, mode 0600.
+    pub fn own_trust(&self) -> PathBuf {
+        self.state.join("identity/trust.json")
+    }
+
+    /// The key of an issuer that was asked for and not given yet, mode 0600.
+    pub fn next_issuer_key(&self) -> PathBuf {
+        self.state.join("identity/issuer-next.key")
+    }
+
     /// The gossip's boot epoch, raised before each start.
     pub fn boot_epoch(&self) -> PathBuf {
         self.state.join("boot-epoch")

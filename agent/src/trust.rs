@@ -9,6 +9,7 @@ mod error;
 mod identity;
 mod introduction;
 mod issuer;
+mod kept;
 mod registrar;
 mod renewal;
 
@@ -16,5 +17,6 @@ pub use error::IdentityError;
 pub use identity::Identity;
 pub use introduction::Introduction;
 pub use issuer::{Issuer, IssuerError};
+pub use kept::{OwnTrust, in_force};
 pub use registrar::{NoRegistrar, Registrar, TokenRefusal};
 pub use renewal::keep_renewed;

@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod gossip;
 mod profile;
+mod roots;
 
 pub use authority::Authority;
 pub use error::AuthorityError;

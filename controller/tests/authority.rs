@@ -76,7 +76,7 @@ fn what_is_missing_or_damaged_is_named() {
         ("generation", "one", "invalid digit"),
         ("gossip.key", "[", "EOF"),
         ("enrolment.key", "abc", "64 hexadecimal digits"),
-        ("ca.key", "garbage", "use of the CA"),
+        ("ca.key", "garbage", "no key of ca.crt"),
     ] {
         let path = folder.path().join(file);
         let good = fs::read(&path).unwrap();

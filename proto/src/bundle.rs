@@ -32,8 +32,11 @@ pub struct Bundle {
     pub zone: ZoneName,
     /// The spec.
     pub spec: ClusterSpec,
-    /// The cluster's own CA (not Kubernetes's), PEM.
+    /// The cluster's own CA (not Kubernetes's), PEM: both roots while one succeeds the other.
     pub ca_certificate: String,
+    /// The revision of CA and issuer, as that of the key ring. Absent until the first rotation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trust_revision: u64,
     /// The gossip key ring, the sealing one first, 32 bytes in hexadecimal each.
     pub gossip_keys: Vec<GossipKey>,
     /// The ring's revision: an agent that was given a higher one keeps that. Absent until the first rotation.

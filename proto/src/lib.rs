@@ -29,6 +29,7 @@ pub mod spec;
 pub mod standing;
 pub mod status;
 pub mod subject;
+pub mod trust;
 pub mod version;
 #[cfg(feature = "wire")]
 pub mod wire;

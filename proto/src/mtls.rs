@@ -13,7 +13,7 @@ mod refusal;
 mod trust;
 mod verify;
 
-pub use certificate::{Certified, PemError};
+pub use certificate::{Certified, PemError, chain as certificates, public_key};
 pub use connect::{ConnectError, Dialer, Limits, explain};
 pub use credential::{Credential, CredentialError};
 pub use refusal::{PeerRefusal, Rejection};

@@ -23,6 +23,7 @@ use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
 };
 use hactl_proto::status::NodeStatus;
+use hactl_proto::trust::OwnTrustSeen;
 use tokio::sync::mpsc::Receiver;
 
 use super::caller::Caller;
@@ -181,6 +182,16 @@ pub trait MutualTrust: Send + Sync + 'static {
     async fn key_ring(&self) -> Result<KeyRingSeen, Failure>;
     /// Takes another ring, durably and at once.
     async fn put_key_ring(&self, ring: GossipRing) -> Result<(), Failure>;
+    /// This node's part in hactl's own CA.
+    async fn own_trust(&self) -> Result<OwnTrustSeen, Failure>;
+    /// Believes in other roots, durably and at once.
+    async fn put_roots(&self, revision: u64, roots: &str) -> Result<(), Failure>;
+    /// A control plane's request for another issuer, PEM.
+    async fn request_issuer(&self) -> Result<String, Failure>;
+    /// The certificate for it, PEM: this node signs with it from now on.
+    async fn put_issuer(&self, revision: u64, certificate: &str) -> Result<(), Failure>;
+    /// Gets this node's next certificate, of that root.
+    async fn renew_identity(&self, to: &Fingerprint) -> Result<(), Failure>;
 }
 
 /// All of them, as the daemon wires them up.
@@ -204,6 +215,6 @@ pub struct Duties {
     pub rollouts: Arc<dyn Rollouts>,
     /// Kubernetes' certificates.
     pub certificates: Arc<dyn Certificates>,
-    /// Gossip keys.
+    /// Gossip keys, and hactl's own CA.
     pub mutual_trust: Arc<dyn MutualTrust>,
 }

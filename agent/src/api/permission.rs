@@ -140,6 +140,26 @@ pub const PERMISSIONS: &[(&str, Permission)] = &[
         Permission::Roles(&[Operator]),
     ),
     (
+        "/hactl.v1.TrustService/GetOwnTrust",
+        Permission::Roles(&[Operator, Viewer]),
+    ),
+    (
+        "/hactl.v1.TrustService/PutRoots",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.TrustService/RequestIssuer",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.TrustService/PutIssuer",
+        Permission::Roles(&[Operator]),
+    ),
+    (
+        "/hactl.v1.TrustService/RenewIdentity",
+        Permission::Roles(&[Operator]),
+    ),
+    (
         "/hactl.v1.CredentialService/GetKubeconfig",
         Permission::Roles(&[Operator]),
     ),
@@ -256,6 +276,8 @@ mod tests {
             "CertificateService/RotateAuthority",
             "MembershipService/Exchange",
             "TrustService/PutKeyRing",
+            "TrustService/PutRoots",
+            "TrustService/PutIssuer",
         ] {
             assert!(!viewer(method), "{method}");
         }

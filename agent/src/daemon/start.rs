@@ -46,7 +46,8 @@ use crate::renewal::{self, Renewals};
 use crate::rollout::Rollouts;
 use crate::standing::{StandingError, StandingStore};
 use crate::trust::{
-    Identity, IdentityError, Introduction, IssuerError, NoRegistrar, Registrar, keep_renewed,
+    self, Identity, IdentityError, Introduction, IssuerError, NoRegistrar, OwnTrust, Registrar,
+    keep_renewed,
 };
 
 /// Between two attempts of a worker to enrol.
@@ -116,6 +117,7 @@ impl<H: Host> Agent<H> {
     pub async fn start(host: Arc<H>, paths: Paths) -> Result<Self, StartError> {
         let bundle = bundle::read(&*host, &paths.bundle()).await?;
         let bundle = key_rings::in_force(&*host, &paths, bundle).await;
+        let bundle = trust::in_force(&*host, &paths, bundle).await;
         let node = context(&*host, &bundle).await?;
         tracing::info!(node = %node.node, role = %node.role, zone = %node.zone, generation = bundle.generation, "starting");
         let mut fresh = [0; 16];
@@ -184,7 +186,8 @@ impl<H: Host> Agent<H> {
             Arc::new(peers),
             parts.bundle.generation,
         );
-        let server = server(&parts, &identity, rollouts, renewals.clone())?;
+        let mutual_trust = mutual_trust(&parts, &identity).await;
+        let server = server(&parts, &identity, rollouts, renewals.clone(), mutual_trust)?;
         Ok(Self {
             parts,
             identity,
@@ -238,12 +241,28 @@ impl<H: Host> Agent<H> {
     }
 }
 
+/// What this node and others know each other by, to be exchanged while it runs.
+async fn mutual_trust<H: Host>(parts: &Parts<H>, identity: &Arc<Identity>) -> MutualTrust<H> {
+    let Parts {
+        host,
+        paths,
+        bundle,
+        membership,
+        ..
+    } = parts;
+    MutualTrust {
+        key_rings: KeyRings::new(Arc::clone(host), paths, bundle, membership.clone()),
+        own_trust: OwnTrust::new(Arc::clone(host), paths, bundle, Arc::clone(identity)).await,
+    }
+}
+
 /// The services over their duties.
 fn server<H: Host>(
     parts: &Arc<Parts<H>>,
     identity: &Identity,
     rollouts: Rollouts<H>,
     renewals: Renewals<H, renewal::grpc::GrpcPeers>,
+    mutual_trust: MutualTrust<H>,
 ) -> Result<Server, StartError> {
     let host = &parts.host;
     let registrar = match identity.introduction() {
@@ -271,14 +290,7 @@ fn server<H: Host>(
             parts.operations.clone(),
             renewals,
         )),
-        mutual_trust: Arc::new(MutualTrust {
-            key_rings: KeyRings::new(
-                Arc::clone(host),
-                &parts.paths,
-                &parts.bundle,
-                parts.membership.clone(),
-            ),
-        }),
+        mutual_trust: Arc::new(mutual_trust),
     };
     Ok(Server::new(
         Arc::clone(identity.trust()),

@@ -8,13 +8,16 @@ use hactl_proto::bundle::Bundle;
 use hactl_proto::mtls::{Certified, Credential, Dialer, Limits, PeerRefusal, Trust};
 use hactl_proto::name::NodeName;
 use hactl_proto::role::CallerRole;
+use hactl_proto::rotation::Fingerprint;
 use hactl_proto::secret::Secret;
 use hactl_proto::subject::Subject;
 use rcgen::KeyPair;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::error::IdentityError;
 use super::introduction::Introduction;
-use super::issuer::is_for;
+use super::issuer::{Issuer, IssuerError, is_for};
 use crate::host::Host;
 use crate::paths::Paths;
 
@@ -104,6 +107,26 @@ impl Identity {
     /// What its certificate says now.
     pub fn certified(&self) -> Certified {
         self.credential.certified()
+    }
+
+    /// The root that its certificate leads to; `None`: to none that it believes itself.
+    pub fn signer(&self, now: Timestamp) -> Option<Fingerprint> {
+        let chain = self.credential.chain();
+        self.trust.signer(&self.subject.name, &chain, now)
+    }
+
+    /// The root that a certificate of this node by that issuer would lead to; `None`: others would not believe it.
+    pub(super) fn trial(
+        &self,
+        issuer: &Issuer,
+        now: Timestamp,
+    ) -> Result<Option<Fingerprint>, IssuerError> {
+        let node = &self.subject.name;
+        let chain = issuer.sign_own(node, &self.key, now)?;
+        let chain: Vec<CertificateDer<'_>> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .filter_map(Result::ok)
+            .collect();
+        Ok(self.trust.signer(node, &chain, now))
     }
 
     /// Makes channels to other agents.

@@ -1,5 +1,7 @@
 //! A control plane's issuer: signs the node's own certificate and those of workers, with the intermediate of its bundle.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use hactl_proto::Timestamp;
 use hactl_proto::mtls::Certified;
 use hactl_proto::name::{ClusterId, NodeName};
@@ -21,9 +23,13 @@ const BACKDATED_SECONDS: i64 = 60 * 60;
 /// A node's certificate lives 90 days; it renews itself after 60.
 const LIFE_SECONDS: i64 = 90 * 24 * 60 * 60;
 
-/// Signs certificates of nodes. Its key never leaves the process.
+/// Signs certificates of nodes, with a key that may be exchanged while it does.
 pub struct Issuer {
     cluster: ClusterId,
+    held: RwLock<Arc<Held>>,
+}
+
+struct Held {
     certificate: String,
     ends: i64,
     signer: rcgen::Issuer<'static, KeyPair>,
@@ -68,12 +74,27 @@ impl Issuer {
         let ends = parsed.validity().not_after.timestamp();
         let signer =
             rcgen::Issuer::from_ca_cert_der(&der, key).map_err(|error| malformed(&error))?;
-        Ok(Self {
-            cluster,
+        let held = Held {
             certificate: certificate.to_owned(),
             ends,
             signer,
+        };
+        Ok(Self {
+            cluster,
+            held: RwLock::new(Arc::new(held)),
         })
+    }
+
+    /// Signs with another's key from now on.
+    pub(super) fn replace(&self, other: Self) {
+        let fresh = other.held.into_inner();
+        let fresh = fresh.unwrap_or_else(PoisonError::into_inner);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    fn held(&self) -> Arc<Held> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&held)
     }
 
     /// A certificate for the node's own key, as a PEM chain. Others believe it only of the node that this issuer is of.
@@ -116,16 +137,16 @@ impl Issuer {
         key: &impl PublicKeyData,
         now: Timestamp,
     ) -> Result<String, IssuerError> {
-        let now = now.as_second();
-        if now >= self.ends {
-            let ended = Timestamp::from_second(self.ends).unwrap_or(Timestamp::MIN);
+        let (now, held) = (now.as_second(), self.held());
+        if now >= held.ends {
+            let ended = Timestamp::from_second(held.ends).unwrap_or(Timestamp::MIN);
             return Err(IssuerError::Ended(ended));
         }
-        let ends = self.ends.min(now + LIFE_SECONDS);
+        let ends = held.ends.min(now + LIFE_SECONDS);
         let signed = profile(&subject, now - BACKDATED_SECONDS, ends)?
-            .and_then(|params| params.signed_by(key, &self.signer));
+            .and_then(|params| params.signed_by(key, &held.signer));
         let leaf = signed.map_err(|source| IssuerError::Sign { subject, source })?;
-        Ok(format!("{}{}", leaf.pem(), self.certificate))
+        Ok(format!("{}{}", leaf.pem(), held.certificate))
     }
 }
 

@@ -9,6 +9,7 @@ mod forged;
 mod gossip_keys;
 mod identity;
 mod memory_host;
+mod own_trust;
 mod services;
 mod states;
 mod strangers;

@@ -27,6 +27,7 @@ use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
 };
 use hactl_proto::status::NodeStatus;
+use hactl_proto::trust::OwnTrustSeen;
 use tokio::sync::mpsc::{Receiver, channel};
 
 #[derive(Default)]
@@ -274,6 +275,26 @@ impl MutualTrust for Stub {
     }
 
     async fn put_key_ring(&self, _: GossipRing) -> Result<(), Failure> {
+        later()
+    }
+
+    async fn own_trust(&self) -> Result<OwnTrustSeen, Failure> {
+        later()
+    }
+
+    async fn put_roots(&self, _: u64, _: &str) -> Result<(), Failure> {
+        later()
+    }
+
+    async fn request_issuer(&self) -> Result<String, Failure> {
+        later()
+    }
+
+    async fn put_issuer(&self, _: u64, _: &str) -> Result<(), Failure> {
+        later()
+    }
+
+    async fn renew_identity(&self, _: &Fingerprint) -> Result<(), Failure> {
         later()
     }
 }

@@ -117,7 +117,8 @@ fn through(stage: Stage, succession: &Succession, node: &SeenNode) -> bool {
     };
     match stage {
         Stage::Install => part.believes.contains(to),
-        Stage::Use => part.uses.iter().all(|one| one == to),
+        // Who shows nothing that anybody believes has to be given something too.
+        Stage::Use => !part.uses.is_empty() && part.uses.iter().all(|one| one == to),
         Stage::Remove => part.believes.iter().all(|one| one == to),
     }
 }

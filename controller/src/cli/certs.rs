@@ -3,6 +3,7 @@
 mod renew;
 mod rotate_ca;
 mod rotate_gossip_key;
+mod rotate_hactl_ca;
 mod test;
 mod wanted;
 
@@ -44,6 +45,7 @@ enum Action {
     Renew(renew::Renew),
     RotateCa(rotate_ca::RotateCa),
     RotateGossipKey(rotate_gossip_key::RotateGossipKey),
+    RotateHactlCa(rotate_hactl_ca::RotateHactlCa),
     Test(test::Test),
 }
 
@@ -53,6 +55,7 @@ impl Certs {
             Some(Action::Renew(renew)) => return renew.run(common, screen),
             Some(Action::RotateCa(rotate)) => return rotate.run(common, screen),
             Some(Action::RotateGossipKey(rotate)) => return rotate.run(common, screen),
+            Some(Action::RotateHactlCa(rotate)) => return rotate.run(common, screen),
             Some(Action::Test(test)) => return test.run(common, screen),
             None => {}
         }

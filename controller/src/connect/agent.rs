@@ -16,6 +16,7 @@ use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{GrantRefusal, Override, StandingAnswer};
 use hactl_proto::status::NodeStatus;
+use hactl_proto::trust::OwnTrustSeen;
 use hactl_proto::wire::v1::bootstrap_service_client::BootstrapServiceClient;
 use hactl_proto::wire::v1::certificate_service_client::CertificateServiceClient;
 use hactl_proto::wire::v1::credential_service_client::CredentialServiceClient;
@@ -283,6 +284,57 @@ impl Agent {
             .put_key_ring(v1::PutKeyRingRequest::from(ring))
             .await
             .map_err(self.refused("other gossip keys"))?;
+        Ok(())
+    }
+
+    /// The node's part in hactl's own CA.
+    pub async fn own_trust(&self) -> Result<OwnTrustSeen, CallError> {
+        let answer = TrustServiceClient::new(self.channel.clone())
+            .get_own_trust(v1::GetOwnTrustRequest {})
+            .await
+            .map_err(self.refused("its part in hactl's own CA"))?;
+        let trust = serde_json::from_str(&answer.into_inner().trust);
+        self.read(trust.map_err(|error| WireError::wrong("trust", error)))
+    }
+
+    /// Has the node believe in these roots of hactl's own CA, PEM.
+    pub async fn put_roots(&self, revision: u64, roots: String) -> Result<(), CallError> {
+        TrustServiceClient::new(self.channel.clone())
+            .put_roots(v1::PutRootsRequest { revision, roots })
+            .await
+            .map_err(self.refused("other roots"))?;
+        Ok(())
+    }
+
+    /// A control plane's request for another issuer, PEM.
+    pub async fn request_issuer(&self) -> Result<String, CallError> {
+        let answer = TrustServiceClient::new(self.channel.clone())
+            .request_issuer(v1::RequestIssuerRequest {})
+            .await
+            .map_err(self.refused("a request for an issuer"))?;
+        Ok(answer.into_inner().request)
+    }
+
+    /// The certificate for it, PEM.
+    pub async fn put_issuer(&self, revision: u64, certificate: String) -> Result<(), CallError> {
+        TrustServiceClient::new(self.channel.clone())
+            .put_issuer(v1::PutIssuerRequest {
+                revision,
+                certificate,
+            })
+            .await
+            .map_err(self.refused("another issuer"))?;
+        Ok(())
+    }
+
+    /// Has a worker get its next certificate, of that root.
+    pub async fn renew_identity(&self, to: &Fingerprint) -> Result<(), CallError> {
+        TrustServiceClient::new(self.channel.clone())
+            .renew_identity(v1::RenewIdentityRequest {
+                to: to.as_str().to_owned(),
+            })
+            .await
+            .map_err(self.refused("its next certificate"))?;
         Ok(())
     }
 

@@ -15,14 +15,17 @@ use super::error::AuthorityError;
 use super::folder::{self, Person};
 use super::gossip;
 use super::profile::{self, Pair, Signer};
+use super::roots::{self, Root};
 
 /// One cluster's CA and keys, in the operator's folder.
 pub struct Authority {
     folder: PathBuf,
     cluster: ClusterId,
     generation: u64,
-    ca_certificate: String,
+    /// The signing one first.
+    roots: Vec<Root>,
     ca: Signer,
+    trust_revision: u64,
     gossip: GossipRing,
     enrolment: Secret,
 }
@@ -61,7 +64,8 @@ impl Authority {
             cluster,
             generation: 1,
             ca: signer(folder, &root.certificate, &root.key)?,
-            ca_certificate: root.certificate,
+            roots: roots::read(folder)?,
+            trust_revision: 0,
             gossip,
             enrolment,
         };
@@ -86,8 +90,13 @@ impl Authority {
         let generation = folder::read(folder, folder::GENERATION)?
             .parse()
             .map_err(|error| malformed(folder::GENERATION, &error))?;
-        let ca_certificate = folder::read(folder, folder::CA_CERTIFICATE)?;
-        let ca_key = Secret::new(folder::read(folder, folder::CA_KEY)?);
+        let roots = roots::read(folder)?;
+        let trust_revision = match folder::read(folder, folder::TRUST_REVISION) {
+            Err(AuthorityError::Absent { .. }) => 0,
+            read => read?
+                .parse()
+                .map_err(|error| malformed(folder::TRUST_REVISION, &error))?,
+        };
         let gossip = gossip::read(&folder::read(folder, folder::GOSSIP_KEYS)?)
             .map_err(|error| malformed(folder::GOSSIP_KEYS, &error))?;
         let enrolment = Secret::new(folder::read(folder, folder::ENROLMENT_KEY)?);
@@ -99,8 +108,9 @@ impl Authority {
             folder: folder.to_owned(),
             cluster,
             generation,
-            ca: signer(folder, &ca_certificate, &ca_key)?,
-            ca_certificate,
+            ca: signing(folder, &roots)?,
+            roots,
+            trust_revision,
             gossip,
             enrolment,
         })
@@ -131,7 +141,8 @@ impl Authority {
     }
 
     /// Issues a person's certificate and writes it beside the CA as `NAME.crt` and `NAME.key`, replacing an older one.
-    /// `role` is operator or viewer; a node's certificate is never made here.
+    /// `role` is operator or viewer; a node's certificate is never made here. An older key lies before the new one until its certificate is
+    /// replaced: whoever reads both files, or is cut off here, finds the key of the certificate.
     pub fn write_person(
         &self,
         role: CallerRole,
@@ -145,13 +156,50 @@ impl Authority {
         };
         let Pair { certificate, key } = profile::person(&subject, &self.ca, now)?;
         let files = Person::named(&self.folder, name);
-        folder::write(&files.key, key.expose(), folder::PRIVATE)?;
+        let old = std::fs::read_to_string(&files.key).ok().map(Secret::new);
+        let both = |old: &Secret| Secret::new(format!("{}\n{}", old.expose(), key.expose()));
+        let first = old.as_ref().map_or_else(|| key.clone(), both);
+        folder::write(&files.key, first.expose(), folder::PRIVATE)?;
         folder::write(&files.certificate, &certificate, folder::PUBLIC)?;
+        if old.is_some() {
+            folder::write(&files.key, key.expose(), folder::PRIVATE)?;
+        }
         Ok(files)
     }
 
-    pub(super) fn ca_certificate(&self) -> &str {
-        &self.ca_certificate
+    pub(super) fn roots(&self) -> &[Root] {
+        &self.roots
+    }
+
+    /// The revision of the roots that bundles are made with.
+    pub const fn trust_revision(&self) -> u64 {
+        self.trust_revision
+    }
+
+    /// Every root that is believed, PEM, the signing one first.
+    pub(super) fn ca_certificate(&self) -> String {
+        let roots = self.roots.iter();
+        roots.map(|root| root.certificate.as_str()).collect()
+    }
+
+    /// Keeps other roots at the next revision, and signs with the first; the keys are written before the certificates that need them.
+    pub(super) fn write_roots(
+        &mut self,
+        keys: Option<&Secret>,
+        certificates: &str,
+    ) -> Result<(), AuthorityError> {
+        let path = |name: &str| self.folder.join(name);
+        if let Some(keys) = keys {
+            folder::write(&path(folder::CA_KEY), keys.expose(), folder::PRIVATE)?;
+        }
+        let next = self.trust_revision + 1;
+        let revision = path(folder::TRUST_REVISION);
+        folder::write(&revision, &next.to_string(), folder::PUBLIC)?;
+        folder::write(&path(folder::CA_CERTIFICATE), certificates, folder::PUBLIC)?;
+        self.trust_revision = next;
+        self.roots = roots::read(&self.folder)?;
+        self.ca = signing(&self.folder, &self.roots)?;
+        Ok(())
     }
 
     pub(super) const fn ca(&self) -> &Signer {
@@ -187,6 +235,14 @@ impl Authority {
             reason: reason.to_string(),
         }
     }
+}
+
+fn signing(folder: &Path, roots: &[Root]) -> Result<Signer, AuthorityError> {
+    let first = roots.first().ok_or_else(|| AuthorityError::Absent {
+        folder: folder.to_owned(),
+        missing: folder::CA_CERTIFICATE.to_owned(),
+    })?;
+    signer(folder, &first.certificate, &first.key)
 }
 
 fn signer(folder: &Path, certificate: &str, key: &Secret) -> Result<Signer, AuthorityError> {

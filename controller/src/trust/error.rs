@@ -32,7 +32,7 @@ pub enum AuthorityError {
     /// A file could not be read or written. What was written before stays.
     #[error("{verb} {path}")]
     File {
-        /// `read`, `write` or `create`.
+        /// `read`, `list`, `write` or `create`.
         verb: &'static str,
         /// The file.
         path: PathBuf,

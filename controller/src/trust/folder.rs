@@ -13,6 +13,8 @@ pub(super) const CLUSTER_ID: &str = "cluster-id";
 pub(super) const GENERATION: &str = "generation";
 pub(super) const CA_CERTIFICATE: &str = "ca.crt";
 pub(super) const CA_KEY: &str = "ca.key";
+/// Missing until the first rotation.
+pub(super) const TRUST_REVISION: &str = "trust-revision";
 pub(super) const GOSSIP_KEYS: &str = "gossip.key";
 pub(super) const ENROLMENT_KEY: &str = "enrolment.key";
 /// The person that `init` makes a certificate for.
@@ -39,6 +41,28 @@ impl Person {
             certificate: folder.join(format!("{name}.crt")),
             key: folder.join(format!("{name}.key")),
         }
+    }
+
+    /// Everybody whose files lie there, the CA's among them.
+    pub(super) fn all(folder: &Path) -> Result<Vec<NodeName>, AuthorityError> {
+        let failed = |source| AuthorityError::File {
+            verb: "list",
+            path: folder.to_owned(),
+            source,
+        };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.to_string_lossy();
+            let name = name.strip_suffix(".crt").map(NodeName::new);
+            if let Some(Ok(name)) = name
+                && Self::named(folder, &name).key.exists()
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
     }
 }
 

@@ -5,8 +5,8 @@ use hactl_proto::name::{ClusterId, NodeName};
 use hactl_proto::secret::Secret;
 use hactl_proto::subject::{Subject, intermediate_name, root_name};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -48,12 +48,36 @@ pub(super) fn intermediate(
 ) -> Result<Pair, AuthorityError> {
     let what = || format!("the issuer of {node}");
     let key = generate(what)?;
+    let params = intermediate_params(node, now)?;
+    let certificate = params.signed_by(&key, ca).map_err(failed(what))?;
+    Ok(pair(&certificate, &key))
+}
+
+/// The same for a key that is the node's own: its request says which.
+pub(super) fn requested_intermediate(
+    node: &NodeName,
+    request: &str,
+    ca: &Signer,
+    now: Timestamp,
+) -> Result<String, AuthorityError> {
+    let what = || format!("the issuer of {node}");
+    let request = CertificateSigningRequestParams::from_pem(request).map_err(failed(what))?;
+    let params = intermediate_params(node, now)?;
+    let certificate = params
+        .signed_by(&request.public_key, ca)
+        .map_err(failed(what))?;
+    Ok(certificate.pem())
+}
+
+fn intermediate_params(
+    node: &NodeName,
+    now: Timestamp,
+) -> Result<CertificateParams, AuthorityError> {
     let mut params = params(&intermediate_name(node), now, CA_DAYS)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params.use_authority_key_identifier_extension = true;
-    let certificate = params.signed_by(&key, ca).map_err(failed(what))?;
-    Ok(pair(&certificate, &key))
+    Ok(params)
 }
 
 /// A person's client certificate, signed by the CA itself: nobody else may name a person.

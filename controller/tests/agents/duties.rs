@@ -8,7 +8,8 @@ use hactl_agent::api::duties::{
     Bootstrap, Certificates, Kubeconfig, Membership, Observation, Operations, Rollouts, Sponsor,
 };
 use hactl_agent::api::{Duties, Failure};
-use hactl_agent::trust::NoRegistrar;
+use hactl_agent::host::RealHost;
+use hactl_agent::trust::{NoRegistrar, OwnTrust};
 use hactl_proto::Timestamp;
 use hactl_proto::bundle::Bundle;
 use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
@@ -38,6 +39,7 @@ use tokio::sync::mpsc::Receiver;
 pub(crate) struct Made {
     bundle: Bundle,
     pub(crate) node: NodeName,
+    pub(crate) own_trust: OwnTrust<RealHost>,
     pub(crate) ring: Mutex<GossipRing>,
     /// Whether it carries out no order.
     pub(crate) deaf: Mutex<bool>,
@@ -46,8 +48,9 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    pub(crate) fn new(bundle: &Bundle, node: &NodeName) -> Self {
+    pub(crate) fn new(bundle: &Bundle, node: &NodeName, own_trust: OwnTrust<RealHost>) -> Self {
         Self {
+            own_trust,
             bundle: bundle.clone(),
             node: node.clone(),
             ring: Mutex::new(GossipRing {
@@ -58,6 +61,13 @@ impl Made {
             overrides: Mutex::default(),
             rollout: Mutex::default(),
         }
+    }
+
+    /// Where the spec has its agent.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let spec = &self.bundle.spec;
+        let (declared, _) = spec.declared(&self.node).unwrap();
+        SocketAddr::new(declared.address, spec.policies.agent_port)
     }
 
     pub(crate) fn duties(self: &Arc<Self>) -> Duties {

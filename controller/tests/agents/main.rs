@@ -6,6 +6,7 @@
 
 mod duties;
 mod gossip_key;
+mod hactl_ca;
 mod mutual_trust;
 mod nodes;
 

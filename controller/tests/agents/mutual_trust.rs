@@ -1,4 +1,4 @@
-//! A made-up agent's gossip keys: what it is given it has.
+//! A made-up agent's gossip keys: what it is given it has. Its part in hactl's own CA is a real agent's.
 
 use std::sync::PoisonError;
 
@@ -6,6 +6,8 @@ use hactl_agent::api::Failure;
 use hactl_agent::api::duties::MutualTrust;
 use hactl_proto::Timestamp;
 use hactl_proto::gossip::{GossipRing, KeyRingSeen};
+use hactl_proto::rotation::Fingerprint;
+use hactl_proto::trust::OwnTrustSeen;
 
 use crate::duties::Made;
 
@@ -31,5 +33,28 @@ impl MutualTrust for Made {
         }
         *held = ring;
         Ok(())
+    }
+
+    async fn own_trust(&self) -> Result<OwnTrustSeen, Failure> {
+        self.own_trust.seen().await
+    }
+
+    async fn put_roots(&self, revision: u64, roots: &str) -> Result<(), Failure> {
+        self.own_trust.put_roots(revision, roots).await
+    }
+
+    async fn request_issuer(&self) -> Result<String, Failure> {
+        self.own_trust.request_issuer().await
+    }
+
+    async fn put_issuer(&self, revision: u64, certificate: &str) -> Result<(), Failure> {
+        if *self.deaf.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Err(Failure::Unavailable("its disk is full".to_owned()));
+        }
+        self.own_trust.put_issuer(revision, certificate).await
+    }
+
+    async fn renew_identity(&self, to: &Fingerprint) -> Result<(), Failure> {
+        self.own_trust.renew(to).await
     }
 }

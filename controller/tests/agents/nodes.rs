@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hactl_agent::api::Server;
 use hactl_agent::host::RealHost;
 use hactl_agent::paths::Paths;
-use hactl_agent::trust::Identity;
+use hactl_agent::trust::{Identity, OwnTrust, in_force};
 use hactl_proto::bundle::Bundle;
 use hactl_proto::rollout::RolloutRecord;
 use hactl_proto::standing::Override;
@@ -58,11 +58,13 @@ impl Nodes {
         let bundle = fs::read(self.path(&format!("state/hactl/prod/bundles/{name}.json"))).unwrap();
         let bundle: Bundle = serde_json::from_slice(&bundle).unwrap();
         let paths = Paths::under(&self.path(name));
-        let host = RealHost::new(paths.run.clone());
+        let host = Arc::new(RealHost::new(paths.run.clone()));
+        let bundle = in_force(&*host, &paths, bundle).await;
         let node = bundle.node.clone().unwrap();
-        let identity = Identity::establish(&host, &paths, &bundle, &node).await;
-        let identity = identity.map_err(|error| error.to_string()).unwrap();
-        let made = Arc::new(Made::new(&bundle, &node));
+        let identity = Identity::establish(&*host, &paths, &bundle, &node).await;
+        let identity = Arc::new(identity.map_err(|error| error.to_string()).unwrap());
+        let own_trust = OwnTrust::new(host, &paths, &bundle, identity.clone()).await;
+        let made = Arc::new(Made::new(&bundle, &node, own_trust));
         let server = Server::new(
             identity.trust().clone(),
             identity.credential().clone(),
@@ -71,6 +73,19 @@ impl Nodes {
         self.serving
             .push(tokio::spawn(server.serve(listener, std::future::pending())));
         self.made.push(made);
+    }
+
+    /// The agent dies and starts again, from its files.
+    pub(crate) async fn restart(&mut self, at: usize) {
+        let address = self.made[at].address();
+        let dead = self.serving.remove(at);
+        dead.abort();
+        let _ = dead.await;
+        self.made.remove(at);
+        let listener = TcpListener::bind(address).await.unwrap();
+        self.serve(HOSTS[at].0, listener).await;
+        self.made[at..].rotate_right(1);
+        self.serving[at..].rotate_right(1);
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {

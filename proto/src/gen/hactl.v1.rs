@@ -5793,6 +5793,51 @@ pub struct GossipKey {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PutKeyRingResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOwnTrustRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOwnTrustResponse {
+    /// OwnTrustSeen as JSON.
+    #[prost(string, tag = "1")]
+    pub trust: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutRootsRequest {
+    /// Not below that of what is in use.
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// PEM.
+    #[prost(string, tag = "2")]
+    pub roots: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutRootsResponse {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestIssuerRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestIssuerResponse {
+    /// PKCS #10, PEM.
+    #[prost(string, tag = "1")]
+    pub request: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutIssuerRequest {
+    #[prost(uint64, tag = "1")]
+    pub revision: u64,
+    /// PEM.
+    #[prost(string, tag = "2")]
+    pub certificate: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PutIssuerResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewIdentityRequest {
+    /// SHA-256 of the root that shall have signed, in hexadecimal.
+    #[prost(string, tag = "1")]
+    pub to: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewIdentityResponse {}
 /// Generated client implementations.
 pub mod trust_service_client {
     #![allow(
@@ -5924,6 +5969,131 @@ pub mod trust_service_client {
                 .insert(GrpcMethod::new("hactl.v1.TrustService", "PutKeyRing"));
             self.inner.unary(req, path, codec).await
         }
+        /// The node's part in hactl's own CA.
+        pub async fn get_own_trust(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetOwnTrustRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOwnTrustResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.TrustService/GetOwnTrust",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.TrustService", "GetOwnTrust"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Other roots to believe in, from the next handshake on; connections of who is not believed any more end.
+        pub async fn put_roots(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PutRootsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutRootsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.TrustService/PutRoots",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.TrustService", "PutRoots"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A control plane's request for another issuer; its key is made there and stays there.
+        pub async fn request_issuer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RequestIssuerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestIssuerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.TrustService/RequestIssuer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.TrustService", "RequestIssuer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The answer to it: the node signs with it from now on, its own certificate first.
+        pub async fn put_issuer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PutIssuerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutIssuerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.TrustService/PutIssuer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.TrustService", "PutIssuer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A worker gets its next certificate now, from a control plane.
+        pub async fn renew_identity(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewIdentityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewIdentityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hactl.v1.TrustService/RenewIdentity",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hactl.v1.TrustService", "RenewIdentity"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -5953,6 +6123,46 @@ pub mod trust_service_server {
             request: tonic::Request<super::PutKeyRingRequest>,
         ) -> std::result::Result<
             tonic::Response<super::PutKeyRingResponse>,
+            tonic::Status,
+        >;
+        /// The node's part in hactl's own CA.
+        async fn get_own_trust(
+            &self,
+            request: tonic::Request<super::GetOwnTrustRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOwnTrustResponse>,
+            tonic::Status,
+        >;
+        /// Other roots to believe in, from the next handshake on; connections of who is not believed any more end.
+        async fn put_roots(
+            &self,
+            request: tonic::Request<super::PutRootsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutRootsResponse>,
+            tonic::Status,
+        >;
+        /// A control plane's request for another issuer; its key is made there and stays there.
+        async fn request_issuer(
+            &self,
+            request: tonic::Request<super::RequestIssuerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestIssuerResponse>,
+            tonic::Status,
+        >;
+        /// The answer to it: the node signs with it from now on, its own certificate first.
+        async fn put_issuer(
+            &self,
+            request: tonic::Request<super::PutIssuerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PutIssuerResponse>,
+            tonic::Status,
+        >;
+        /// A worker gets its next certificate now, from a control plane.
+        async fn renew_identity(
+            &self,
+            request: tonic::Request<super::RenewIdentityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewIdentityResponse>,
             tonic::Status,
         >;
     }
@@ -6108,6 +6318,231 @@ pub mod trust_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = PutKeyRingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.TrustService/GetOwnTrust" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetOwnTrustSvc<T: TrustService>(pub Arc<T>);
+                    impl<
+                        T: TrustService,
+                    > tonic::server::UnaryService<super::GetOwnTrustRequest>
+                    for GetOwnTrustSvc<T> {
+                        type Response = super::GetOwnTrustResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetOwnTrustRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrustService>::get_own_trust(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetOwnTrustSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.TrustService/PutRoots" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutRootsSvc<T: TrustService>(pub Arc<T>);
+                    impl<
+                        T: TrustService,
+                    > tonic::server::UnaryService<super::PutRootsRequest>
+                    for PutRootsSvc<T> {
+                        type Response = super::PutRootsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PutRootsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrustService>::put_roots(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutRootsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.TrustService/RequestIssuer" => {
+                    #[allow(non_camel_case_types)]
+                    struct RequestIssuerSvc<T: TrustService>(pub Arc<T>);
+                    impl<
+                        T: TrustService,
+                    > tonic::server::UnaryService<super::RequestIssuerRequest>
+                    for RequestIssuerSvc<T> {
+                        type Response = super::RequestIssuerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RequestIssuerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrustService>::request_issuer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RequestIssuerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.TrustService/PutIssuer" => {
+                    #[allow(non_camel_case_types)]
+                    struct PutIssuerSvc<T: TrustService>(pub Arc<T>);
+                    impl<
+                        T: TrustService,
+                    > tonic::server::UnaryService<super::PutIssuerRequest>
+                    for PutIssuerSvc<T> {
+                        type Response = super::PutIssuerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PutIssuerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrustService>::put_issuer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PutIssuerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hactl.v1.TrustService/RenewIdentity" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewIdentitySvc<T: TrustService>(pub Arc<T>);
+                    impl<
+                        T: TrustService,
+                    > tonic::server::UnaryService<super::RenewIdentityRequest>
+                    for RenewIdentitySvc<T> {
+                        type Response = super::RenewIdentityResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewIdentityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrustService>::renew_identity(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewIdentitySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -96,7 +96,7 @@ fn subject(certificate: &X509Certificate<'_>) -> Option<Subject> {
 }
 
 /// The certificates of a PEM text, in its order; none is an error.
-pub(super) fn chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
+pub fn chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let fail = |reason: String| PemError {
         what: "a certificate",
         reason,
@@ -110,9 +110,20 @@ pub(super) fn chain(pem: &str) -> Result<Vec<CertificateDer<'static>>, PemError>
     Ok(chain)
 }
 
-/// The private key of a PEM text. Its words are never part of the error.
-pub(super) fn private_key(pem: &str) -> Result<PrivateKeyDer<'static>, PemError> {
-    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| PemError {
+/// SHA-256 of a certificate's public key (DER `SubjectPublicKeyInfo`), as in [`Certified::key`]; also of one that is of no subject.
+pub fn public_key(der: &CertificateDer<'_>) -> Result<[u8; 32], PemError> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| PemError {
+        what: "a certificate",
+        reason: error.to_string(),
+    })?;
+    Ok(Sha256::digest(certificate.public_key().raw).into())
+}
+
+/// The private keys of a PEM text; none is an error. Its words are never part of the error.
+pub(super) fn private_keys(pem: &str) -> Result<Vec<PrivateKeyDer<'static>>, PemError> {
+    let keys: Result<Vec<_>, _> = PrivateKeyDer::pem_slice_iter(pem.as_bytes()).collect();
+    let keys = keys.ok().filter(|keys| !keys.is_empty());
+    keys.ok_or_else(|| PemError {
         what: "a private key",
         reason: "it is not PEM of a private key".to_owned(),
     })

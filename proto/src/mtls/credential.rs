@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::ResolvesClientCert;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 
-use super::certificate::{Certified, PemError, chain, private_key};
+use super::certificate::{Certified, PemError, chain, private_keys};
 use super::trust::Trust;
 use super::verify::{AgentVerifier, CallerVerifier, Witness};
 use super::{ALPN, provider};
@@ -37,7 +38,8 @@ pub enum CredentialError {
 }
 
 impl Credential {
-    /// From a PEM chain, own certificate first, and its PEM key.
+    /// From a PEM chain, own certificate first, and its PEM key. Of several keys it is the one that the certificate is of: files of key and
+    /// certificate can't be exchanged in one stroke.
     pub fn new(chain_pem: &str, key_pem: &Secret) -> Result<Self, CredentialError> {
         Ok(Self(RwLock::new(held(chain_pem, key_pem)?)))
     }
@@ -54,6 +56,11 @@ impl Credential {
         self.held().certified
     }
 
+    /// The chain in use, own certificate first.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.held().key.cert.clone()
+    }
+
     fn held(&self) -> Held {
         self.0
             .read()
@@ -64,11 +71,15 @@ impl Credential {
 
 fn held(chain_pem: &str, key_pem: &Secret) -> Result<Held, CredentialError> {
     let certified = Certified::read_pem(chain_pem)?;
-    let key = private_key(key_pem.expose())?;
-    let key = CertifiedKey::from_der(chain(chain_pem)?, key, &provider())
-        .map_err(CredentialError::Mismatch)?;
+    let mut fits = Err(rustls::Error::General("there is no key".to_owned()));
+    for key in private_keys(key_pem.expose())? {
+        fits = CertifiedKey::from_der(chain(chain_pem)?, key, &provider());
+        if fits.is_ok() {
+            break;
+        }
+    }
     Ok(Held {
-        key: Arc::new(key),
+        key: Arc::new(fits.map_err(CredentialError::Mismatch)?),
         certified,
     })
 }

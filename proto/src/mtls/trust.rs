@@ -1,6 +1,6 @@
-//! What this side believes in: one cluster, one CA.
+//! What this side believes in: one cluster, and its CA, of which there are two roots while one succeeds the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,20 +10,31 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, RootCertStore};
+use tokio::sync::watch;
 
 use super::certificate::{Certified, PemError, chain};
 use super::provider;
 use super::refusal::PeerRefusal;
 use crate::name::{ClusterId, NodeName};
 use crate::role::CallerRole;
+use crate::rotation::Fingerprint;
 use crate::subject::dns_name;
 
-/// One cluster and its CA: peers of it are believed, nobody else.
+/// One cluster and its CA: peers of it are believed, nobody else. [`Trust::replace`] takes effect at the next handshake, on both sides.
 #[derive(Debug)]
 pub struct Trust {
     cluster: ClusterId,
-    pub(super) clients: Arc<dyn ClientCertVerifier>,
-    pub(super) servers: Arc<dyn ServerCertVerifier>,
+    roots: RwLock<Roots>,
+    replaced: watch::Sender<()>,
+}
+
+/// What peers are verified with.
+#[derive(Debug, Clone)]
+struct Roots {
+    clients: Arc<dyn ClientCertVerifier>,
+    servers: Arc<dyn ServerCertVerifier>,
+    /// Each root alone.
+    single: Vec<(Fingerprint, CertificateDer<'static>)>,
 }
 
 /// Why the CA can't be believed in.
@@ -38,26 +49,67 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// Believes in the CA of the bundle.
+    /// Believes in the CA of the bundle: every root of a PEM text.
     pub fn new(cluster: ClusterId, ca_pem: &str) -> Result<Self, TrustError> {
-        let anchor = |error: &dyn std::fmt::Display| TrustError::Anchor(error.to_string());
-        let mut roots = RootCertStore::empty();
-        for certificate in chain(ca_pem)? {
-            roots.add(certificate).map_err(|error| anchor(&error))?;
-        }
-        let roots = Arc::new(roots);
-        let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| anchor(&error))?;
-        let servers = WebPkiServerVerifier::builder_with_provider(roots, provider())
-            .build()
-            .map_err(|error| anchor(&error))?;
-        Ok(Self {
+        Ok(Self::of(cluster, Roots::new(chain(ca_pem)?)?))
+    }
+
+    fn of(cluster: ClusterId, roots: Roots) -> Self {
+        Self {
             cluster,
-            clients,
-            servers,
-        })
+            roots: RwLock::new(roots),
+            replaced: watch::Sender::new(()),
+        }
+    }
+
+    /// Believes in these roots from now on. Connections that stand are told by [`Trust::replacements`].
+    pub fn replace(&self, ca_pem: &str) -> Result<(), TrustError> {
+        let fresh = Roots::new(chain(ca_pem)?)?;
+        *self.roots.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        self.replaced.send_replace(());
+        Ok(())
+    }
+
+    /// Changes at each replacement.
+    pub fn replacements(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
+    }
+
+    /// The roots that are believed, by the SHA-256 of their certificates.
+    pub fn roots(&self) -> Vec<Fingerprint> {
+        let roots = self.held().single;
+        roots.into_iter().map(|(root, _)| root).collect()
+    }
+
+    /// The root that a chain of the agent of `wanted` leads to; `None`: to none that is believed.
+    pub fn signer(
+        &self,
+        wanted: &NodeName,
+        chain: &[CertificateDer<'_>],
+        at: Timestamp,
+    ) -> Option<Fingerprint> {
+        let (leaf, intermediates) = chain.split_first()?;
+        let leads_to = |root: CertificateDer<'static>| {
+            let alone = Self::of(self.cluster, Roots::new(vec![root]).ok()?);
+            alone.agent(wanted, leaf, intermediates, unix(at)).ok()
+        };
+        let mut single = self.held().single.into_iter();
+        single.find_map(|(name, root)| leads_to(root).map(|_| name))
+    }
+
+    fn held(&self) -> Roots {
+        self.roots
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn clients(&self) -> Arc<dyn ClientCertVerifier> {
+        self.held().clients
+    }
+
+    pub(super) fn servers(&self) -> Arc<dyn ServerCertVerifier> {
+        self.held().servers
     }
 
     /// The cluster.
@@ -72,7 +124,7 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Certified, PeerRefusal> {
-        self.clients
+        self.clients()
             .verify_client_cert(leaf, intermediates, now)
             .map_err(|error| self.refusal(&error, leaf))?;
         self.holder(leaf)
@@ -90,7 +142,7 @@ impl Trust {
         let name =
             ServerName::try_from(name).map_err(|error| PeerRefusal::Unusable(error.to_string()))?;
         let verified = self
-            .servers
+            .servers()
             .verify_server_cert(leaf, intermediates, &name, &[], now);
         if let Err(error) = verified {
             return Err(match (self.refusal(&error, leaf), Certified::read(leaf)) {
@@ -126,9 +178,7 @@ impl Trust {
     ) -> Result<Certified, PeerRefusal> {
         let chain = chain(chain_pem).map_err(|error| PeerRefusal::Unusable(error.to_string()))?;
         let (leaf, intermediates) = chain.split_first().ok_or(PeerRefusal::NoSubject)?;
-        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        self.agent(wanted, leaf, intermediates, at)
+        self.agent(wanted, leaf, intermediates, unix(at))
     }
 
     /// The subject of a chain that leads to the CA, if its issuer may name it.
@@ -174,6 +224,36 @@ impl Trust {
             },
             other => PeerRefusal::Unusable(other.to_string()),
         }
+    }
+}
+
+fn unix(at: Timestamp) -> UnixTime {
+    let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+}
+
+impl Roots {
+    fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, TrustError> {
+        let anchor = |error: &dyn std::fmt::Display| TrustError::Anchor(error.to_string());
+        let mut roots = RootCertStore::empty();
+        let mut single = Vec::new();
+        for certificate in certificates {
+            single.push((Fingerprint::of(&certificate), certificate.clone()));
+            roots.add(certificate).map_err(|error| anchor(&error))?;
+        }
+        let roots = Arc::new(roots);
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider())
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| anchor(&error))?;
+        let servers = WebPkiServerVerifier::builder_with_provider(roots, provider())
+            .build()
+            .map_err(|error| anchor(&error))?;
+        Ok(Self {
+            clients,
+            servers,
+            single,
+        })
     }
 }
 

@@ -85,7 +85,7 @@ impl ClientCertVerifier for CallerVerifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.trust
-            .clients
+            .clients()
             .verify_tls12_signature(message, cert, dss)
     }
 
@@ -96,12 +96,12 @@ impl ClientCertVerifier for CallerVerifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.trust
-            .clients
+            .clients()
             .verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trust.clients.supported_verify_schemes()
+        self.trust.clients().supported_verify_schemes()
     }
 }
 
@@ -127,7 +127,7 @@ impl ServerCertVerifier for AgentVerifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.trust
-            .servers
+            .servers()
             .verify_tls12_signature(message, cert, dss)
     }
 
@@ -138,11 +138,11 @@ impl ServerCertVerifier for AgentVerifier {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.trust
-            .servers
+            .servers()
             .verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trust.servers.supported_verify_schemes()
+        self.trust.servers().supported_verify_schemes()
     }
 }

@@ -8,18 +8,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::agent;
 use crate::disk;
 use crate::gossip;
 use crate::lab::Lab;
 use crate::machine;
 use crate::operator;
 use crate::power;
+use crate::program::program;
 use crate::progress::{say, stage};
+use crate::rollout::Rollout;
 use crate::view;
 
 const LIMIT: Duration = Duration::from_mins(3);
 /// Every node probes and is probed many times in it.
 const WATCHED: Duration = Duration::from_secs(10);
+/// The operator's state folder from before a rotation.
+const BEFORE: &str = "state-before";
 /// Where a node keeps the ring that came after its bundle.
 const RING: &str = "var/lib/hactl/gossip-ring.json";
 
@@ -181,5 +186,78 @@ pub(crate) fn gossip_key(lab: &Lab, on_again: impl Fn(&[String]) -> Result<()>) 
     })?;
     kill_agent(lab, "cp3")?;
     all_alive(lab)?;
+    well(lab, &["members"]).map(drop)
+}
+
+/// Whether the operator of before is let in, who believes what is believed now.
+fn old_operator_answered(lab: &Lab) -> Result<bool> {
+    let folder = agent::operator_folder(lab);
+    let place = |state: &str| folder.join(state).join("ca.crt");
+    fs::copy(place(agent::STATE), place(BEFORE))?;
+    operator_answered(lab, Some(BEFORE))
+}
+
+/// Whether every agent answers a person of that state folder; no: the first one says that it does not believe who asks.
+fn operator_answered(lab: &Lab, state: Option<&str>) -> Result<bool> {
+    for node in &lab.nodes {
+        let verb = ["journal", &node.name, "--last", "1"];
+        let more: Vec<&str> = state.into_iter().flat_map(|dir| ["--state", dir]).collect();
+        let ended = operator::controller(lab, &[&verb[..], &more].concat())
+            .limit(LIMIT)
+            .outcome()?;
+        let refused = ended.stderr.contains("be trusted by");
+        ensure!(
+            ended.code == Some(0) || refused,
+            "{} says {:?}: {}",
+            node.name,
+            ended.code,
+            ended.stderr
+        );
+        if refused {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// hactl's own CA, with agents that die in the midst, and the operator's files of before.
+pub(crate) fn own_ca(lab: &Lab, on_again: impl Fn(&[String]) -> Result<()>) -> Result<()> {
+    let verb = ["certs", "rotate-hactl-ca"];
+    let with = |more: &'static str| [&verb[..], &[more]].concat();
+    let folder = agent::operator_folder(lab);
+    let copy = program("cp")
+        .args(["--archive", "--no-target-directory", agent::STATE, BEFORE])
+        .dir(&folder);
+    copy.run()?;
+    all_alive(lab)?;
+    held_up_by_name(lab, &verb, on_again)?;
+    nobody_missed(lab, || {
+        let mut forward = Rollout::start(lab, &verb)?;
+        forward.wait_for("cp2: use")?;
+        say("killing the controller");
+        forward.kill()
+    })?;
+    kill_agent(lab, "cp2")?;
+    all_alive(lab)?;
+    nobody_missed(lab, || well(lab, &verb).map(drop))?;
+    ensure!(
+        old_operator_answered(lab)?,
+        "the old operator is let in nowhere"
+    );
+    nobody_missed(lab, || well(lab, &with("--abort")).map(drop))?;
+    nobody_missed(lab, || well(lab, &verb).map(drop))?;
+    kill_agent(lab, "w1")?;
+    all_alive(lab)?;
+    nobody_missed(lab, || well(lab, &with("--finish")).map(drop))?;
+    kill_agent(lab, "cp3")?;
+    all_alive(lab)?;
+    ensure!(
+        operator_answered(lab, None)?,
+        "the operator is let in nowhere"
+    );
+    ensure!(
+        !old_operator_answered(lab)?,
+        "the old operator is let in still"
+    );
     well(lab, &["members"]).map(drop)
 }

@@ -292,6 +292,10 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
         || check_trust::gossip_key(&lab, |nodes| power::on(cache, &lab, nodes)),
     )?;
     cases.picked(
+        "hactl's own CA is rotated, turned back and rotated, while agents die",
+        || check_trust::own_ca(&lab, |nodes| power::on(cache, &lab, nodes)),
+    )?;
+    cases.picked(
         "certificates with minutes of life are renewed in time by the agents alone",
         || check_certificates::renewed_in_time(&lab, Duration::from_mins(life)),
     )?;

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hactl_proto::mtls::{Certified, Rejection};
+use hactl_proto::mtls::{Certified, Rejection, Trust};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -39,9 +40,11 @@ pub(super) async fn serve(
     stopped: watch::Receiver<()>,
 ) {
     let limit = server.limits.handshake;
+    // From before the handshake: what is given up meanwhile counts.
+    let replaced = server.trust.replacements();
     let shaken = tokio::time::timeout(limit, handshake(server, tcp, from));
     match shaken.await {
-        Ok(Ok(tls)) => calls(server, tls, from, stopped).await,
+        Ok(Ok(tls)) => calls(server, tls, from, (stopped, replaced)).await,
         Ok(Err(refusal)) => server.refuse(&refusal),
         Err(_) => server.refuse(&Refusal::Slow { from, limit }),
     }
@@ -89,8 +92,10 @@ async fn calls(
     server: &Server,
     tls: TlsStream<TcpStream>,
     from: SocketAddr,
-    mut stopped: watch::Receiver<()>,
+    (mut stopped, replaced): (watch::Receiver<()>, watch::Receiver<()>),
 ) {
+    let shown = tls.get_ref().1.peer_certificates();
+    let chain = shown.unwrap_or_default().to_vec();
     let caller = caller(&tls);
     let life = caller.as_ref().map(remaining);
     let service = service_fn(|request| {
@@ -110,6 +115,7 @@ async fn calls(
             // The sender is never used, only dropped.
             _ = stopped.changed() => {}
             () = certificate_end(life) => {}
+            () = believed_no_longer(&server.trust, &chain, replaced) => {}
         }
     };
     let result = tokio::select! {
@@ -151,6 +157,23 @@ async fn certificate_end(life: Option<Duration>) {
         Some(life) => tokio::time::sleep(life).await,
         None => std::future::pending().await,
     }
+}
+
+/// When what is believed was exchanged, and the caller's certificate is of nobody who is believed now.
+async fn believed_no_longer(
+    trust: &Trust,
+    chain: &[CertificateDer<'static>],
+    mut replaced: watch::Receiver<()>,
+) {
+    let Some((leaf, intermediates)) = chain.split_first() else {
+        return std::future::pending().await;
+    };
+    while replaced.changed().await.is_ok() {
+        if trust.caller(leaf, intermediates, UnixTime::now()).is_err() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Answers one call: the table first, then the service.
