@@ -164,7 +164,12 @@ impl<H: Host> OwnTrust<H> {
         }
         self.keep(&next).await?;
         identity.trust().replace(roots).map_err(unusable)?;
-        tracing::info!(revision, roots = ?fresh.roots(), "believes in other roots");
+        let names: Vec<String> = fresh.roots().iter().map(ToString::to_string).collect();
+        tracing::info!(
+            revision,
+            roots = names.join(", "),
+            "believes in other roots"
+        );
         *kept = next;
         Ok(())
     }

@@ -233,7 +233,7 @@ pub(crate) fn own_ca(lab: &Lab, on_again: impl Fn(&[String]) -> Result<()>) -> R
     held_up_by_name(lab, &verb, on_again)?;
     nobody_missed(lab, || {
         let mut forward = Rollout::start(lab, &verb)?;
-        forward.wait_for("cp2: use")?;
+        forward.wait_for("cp1: install")?;
         say("killing the controller");
         forward.kill()
     })?;
