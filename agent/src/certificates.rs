@@ -6,7 +6,7 @@ use hactl_proto::certificate::{CertificateInventory, RenewalRehearsal};
 use hactl_proto::instruction::Fence;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::ReportEvent;
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use tokio::sync::mpsc::Receiver;
 
@@ -68,8 +68,13 @@ impl<H: Host, P: Peers> duties::Certificates for Certificates<H, P> {
         done.map_err(Failure::Unavailable)
     }
 
-    async fn sign_kubelet(&self, caller: &NodeName, request: &str) -> Result<String, Failure> {
-        let signed = self.renewals.sign_kubelet(caller, request).await;
+    async fn sign_kubelet(
+        &self,
+        caller: &NodeName,
+        request: &str,
+        serving: bool,
+    ) -> Result<String, Failure> {
+        let signed = self.renewals.sign_kubelet(caller, request, serving).await;
         signed.map_err(Failure::Unavailable)
     }
 
@@ -77,13 +82,8 @@ impl<H: Host, P: Peers> duties::Certificates for Certificates<H, P> {
         Ok(self.renewals.trust(authority).await)
     }
 
-    async fn rotate(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<Fingerprint>,
-    ) -> Result<Receiver<ReportEvent>, Failure> {
-        Ok(self.renewals.begin_rotation(authority, stage, to))
+    async fn rotate(&self, turn: RotationTurn) -> Result<Receiver<ReportEvent>, Failure> {
+        Ok(self.renewals.begin_rotation(turn))
     }
 
     async fn give_pair(

@@ -100,6 +100,11 @@ impl Paths {
         self.certificates().join("kubelet-client.pem")
     }
 
+    /// The same for the certificate that the kubelet serves with.
+    pub fn kubelet_serving_pair(&self) -> PathBuf {
+        self.certificates().join("kubelet-server.pem")
+    }
+
     /// Pairs of CAs that lie aside while one is rotated, by the fingerprints of their certificates.
     pub fn authorities(&self, authority: Authority) -> PathBuf {
         self.certificates()

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use hactl_proto::Timestamp;
 use hactl_proto::certificate::RenewalRehearsal;
 use hactl_proto::report::{Outcome, ReportEvent, Waiting};
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -122,17 +122,12 @@ impl<H: Host, P: Peers> Renewals<H, P> {
     }
 
     /// Carries a rotation of a CA one stage on, in a task of its own. The last event is the end.
-    pub fn begin_rotation(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<Fingerprint>,
-    ) -> Receiver<ReportEvent> {
+    pub fn begin_rotation(&self, turn: RotationTurn) -> Receiver<ReportEvent> {
         let (sender, receiver) = channel(BEHIND);
         let renewals = self.clone();
         tokio::spawn(async move {
             let tale = Tale(Some(sender.clone()));
-            let outcome = renewals.inner.rotate(authority, stage, to, &tale).await;
+            let outcome = renewals.inner.rotate(turn, &tale).await;
             // A listener who has gone away is fine.
             let _ = sender.send(ReportEvent::Ended(outcome)).await;
         });
@@ -140,13 +135,8 @@ impl<H: Host, P: Peers> Renewals<H, P> {
     }
 
     /// Carries it to the stage's end.
-    pub async fn rotate(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<Fingerprint>,
-    ) -> Outcome {
-        self.inner.rotate(authority, stage, to, &Tale(None)).await
+    pub async fn rotate(&self, turn: RotationTurn) -> Outcome {
+        self.inner.rotate(turn, &Tale(None)).await
     }
 
     /// Certificate and key of a CA, for a control plane whose turn in its rotation it is.
@@ -165,13 +155,14 @@ impl<H: Host, P: Peers> Renewals<H, P> {
         self.inner.rehearse().await
     }
 
-    /// Signs for the kubelet of the node that asks, whose own certificate has ended.
+    /// Signs for the kubelet of the node that asks, whose own certificate has ended or is of a CA that is given up.
     pub async fn sign_kubelet(
         &self,
         caller: &hactl_proto::name::NodeName,
         request: &str,
+        serving: bool,
     ) -> Result<String, String> {
-        self.inner.sign_kubelet(caller, request).await
+        self.inner.sign_kubelet(caller, request, serving).await
     }
 }
 

@@ -14,7 +14,7 @@ use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, Stage, TrustSeen};
 
 const EVERY: Duration = Duration::from_secs(5);
 /// So long a node may take to be well again between two turns.
@@ -22,21 +22,20 @@ const LIMIT: Duration = Duration::from_mins(15);
 
 /// The agents, as a rotation talks to them.
 pub trait Agents: Sync {
-    /// Control planes in the order of the spec.
-    fn control_planes(&self) -> Vec<NodeName>;
+    /// All nodes in the order of the spec, control planes first.
+    fn nodes(&self) -> Vec<(NodeName, NodeRole)>;
     /// A node's part in that CA.
     fn trust(
         &self,
         node: &NodeName,
         authority: Authority,
     ) -> impl Future<Output = Answer<TrustSeen>> + Send;
-    /// A stage on one node, told to its end. An error: its end is not known; what it began goes on there.
+    /// A stage on one node, told to its end. An error: its end is not known; what it began goes on there. A worker's is under the cluster's
+    /// lease, which the implementation takes for it, and names in the turn.
     fn rotate(
         &self,
         node: &NodeName,
-        authority: Authority,
-        stage: Stage,
-        to: Option<&Fingerprint>,
+        turn: RotationTurn,
         tell: &(dyn Fn(ReportEvent) + Send + Sync),
     ) -> impl Future<Output = Result<Outcome, String>> + Send;
 }
@@ -44,8 +43,11 @@ pub trait Agents: Sync {
 /// What the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// Up to where it can still be turned back.
+    /// Up to where it can still be turned back; with the CA of Kubernetes, up to where clients outside of the cluster have to believe the
+    /// successor.
     Forward,
+    /// The same where these do: up to where it can still be turned back.
+    Reissue,
     /// To the end: the CA that was in force is given up.
     Finish,
     /// Back to the CA that was in force.
@@ -57,8 +59,10 @@ pub enum Wish {
 pub enum End {
     /// Nothing has to do with any other CA than this.
     Done(Fingerprint),
-    /// Everything presented is of the successor; to give the old one up is the operator's to say.
+    /// All before this stage is through; to go on is the operator's to say. Before the last everything presented is of the successor.
     Confirm {
+        /// What would come next.
+        stage: Stage,
         /// The CA that was in force.
         from: Fingerprint,
         /// Its successor.
@@ -102,7 +106,7 @@ pub async fn rotate<A: Agents>(
     let mut waiting: Option<tokio::time::Instant> = None;
     let mut last: Option<Decision> = None;
     loop {
-        let (seen, said) = observe(agents, authority).await;
+        let (mut seen, said) = observe(agents, authority).await;
         let rotation = match course(&said) {
             Course::Rest(only) if begun || wish != Wish::Forward => return End::Done(only),
             // Whoever is away may have to do with another.
@@ -110,12 +114,11 @@ pub async fn rotate<A: Agents>(
                 return End::Refused(not_well(&seen));
             }
             Course::Rest(_) => {
-                let Some(first) = agents.control_planes().into_iter().next() else {
+                let Some(first) = first(agents) else {
                     return End::Lost("the spec has no control plane".to_owned());
                 };
-                if let Some(end) =
-                    turn(agents, authority, &first, Stage::Prepare, None, &tell).await
-                {
+                let made = order(authority, Stage::Prepare, None, &said);
+                if let Some(end) = turn(agents, &first, made, &tell).await {
                     return end;
                 }
                 begun = true;
@@ -131,7 +134,8 @@ pub async fn rotate<A: Agents>(
                     authority,
                     from: older,
                     to: newer,
-                    finish: wish != Wish::Forward,
+                    reissue: wish != Wish::Forward,
+                    finish: matches!(wish, Wish::Finish | Wish::Back),
                     workers_at_once: 1,
                 };
                 let findings = findings(&forward, &successor.into(), &seen, now());
@@ -139,28 +143,29 @@ pub async fn rotate<A: Agents>(
                     return End::Refused(findings);
                 }
                 match wish {
+                    // Whoever asks from outside believed that CA before.
                     Wish::Back => Rotation {
                         finish: true,
                         ..forward.back()
                     },
-                    Wish::Forward | Wish::Finish => forward,
+                    Wish::Forward | Wish::Reissue | Wish::Finish => forward,
                 }
             }
         };
+        seen.pods = given(&said, &rotation.to);
         let decision = decide(&rotation, &seen);
-        if let Decision::Turn(stage, nodes) = &decision
-            && last.as_ref() == Some(&decision)
+        if last.as_ref() == Some(&decision)
+            && let Some(what) = ordered(&decision)
         {
             // Its agent and this plan don't see the same: not for ever.
-            let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-            let names = names.join(", ");
-            return End::Lost(format!("{stage} on {names} ended well and changed nothing"));
+            return End::Lost(format!("{what} ended well and changed nothing"));
         }
         last = Some(decision.clone());
         match decision {
             Decision::Done => return End::Done(rotation.to),
-            Decision::Confirm => {
+            Decision::Confirm(stage) => {
                 return End::Confirm {
+                    stage,
                     from: rotation.from,
                     to: rotation.to,
                 };
@@ -173,15 +178,22 @@ pub async fn rotate<A: Agents>(
                 tell(Told::Waits(&reasons));
                 tokio::time::sleep(EVERY).await;
             }
-            Decision::RestartPods(owners) => {
-                let owners: Vec<String> = owners.into_iter().collect();
-                return End::Lost(format!("{} have to begin anew first", owners.join(", ")));
+            Decision::RestartPods(_) => {
+                waiting = None;
+                let Some(first) = first(agents) else {
+                    return End::Lost("the spec has no control plane".to_owned());
+                };
+                let pods = order(authority, Stage::Pods, Some(&rotation.to), &said);
+                if let Some(end) = turn(agents, &first, pods, &tell).await {
+                    return end;
+                }
+                begun = true;
             }
             Decision::Turn(stage, nodes) => {
                 waiting = None;
                 for node in nodes {
-                    let to = Some(&rotation.to);
-                    if let Some(end) = turn(agents, authority, &node, stage, to, &tell).await {
+                    let order = order(authority, stage, Some(&rotation.to), &said);
+                    if let Some(end) = turn(agents, &node, order, &tell).await {
                         return end;
                     }
                 }
@@ -209,9 +221,50 @@ fn findings(
     }
 }
 
+fn first<A: Agents>(agents: &A) -> Option<NodeName> {
+    let mut nodes = agents.nodes().into_iter();
+    let first = nodes.find(|(_, role)| *role == NodeRole::ControlPlane);
+    first.map(|(name, _)| name)
+}
+
+/// What was ordered; `None`: nothing was.
+fn ordered(decision: &Decision) -> Option<String> {
+    match decision {
+        Decision::Turn(stage, nodes) => {
+            let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+            Some(format!("{stage} on {}", names.join(", ")))
+        }
+        Decision::RestartPods(_) => Some("pods".to_owned()),
+        Decision::Done | Decision::Confirm(_) | Decision::Wait(_) => None,
+    }
+}
+
+/// A worker is told the successor's certificate by it: it holds no pair of any CA.
+fn order(
+    authority: Authority,
+    stage: Stage,
+    to: Option<&Fingerprint>,
+    said: &[TrustSeen],
+) -> RotationTurn {
+    let mut known = said.iter().flat_map(|seen| &seen.authorities);
+    let certificate = known.find(|(one, about)| Some(*one) == to && !about.certificate.is_empty());
+    RotationTurn {
+        authority,
+        stage,
+        to: to.cloned(),
+        fence: None,
+        certificate: certificate.map_or_else(String::new, |(_, about)| about.certificate.clone()),
+    }
+}
+
 async fn observe<A: Agents>(agents: &A, authority: Authority) -> (Seen, Vec<TrustSeen>) {
     let (mut nodes, mut said) = (Vec::new(), Vec::new());
-    for name in agents.control_planes() {
+    // Workers have to do with Kubernetes' CA alone.
+    let of = agents
+        .nodes()
+        .into_iter()
+        .filter(|(_, role)| *role == NodeRole::ControlPlane || authority == Authority::Kubernetes);
+    for (name, role) in of {
         let trust = match agents.trust(&name, authority).await {
             Answer::Said(seen) => {
                 said.push(seen.clone());
@@ -219,27 +272,37 @@ async fn observe<A: Agents>(agents: &A, authority: Authority) -> (Seen, Vec<Trus
             }
             Answer::Silent(silence) => Answer::Silent(silence),
         };
-        nodes.push(SeenNode {
-            name,
-            role: NodeRole::ControlPlane,
-            trust,
-        });
+        nodes.push(SeenNode { name, role, trust });
     }
-    let pods = Ok(BTreeSet::new());
+    // Which CA they have to believe is not known yet.
+    let pods = Err("nobody was asked".to_owned());
     (Seen { nodes, pods }, said)
+}
+
+/// Whose pods may not believe that CA.
+fn given(said: &[TrustSeen], to: &Fingerprint) -> Result<BTreeSet<String>, String> {
+    let Some(pods) = said.iter().find_map(|seen| seen.pods.as_ref()) else {
+        return Err("no control plane has looked".to_owned());
+    };
+    match &pods.unknown {
+        Some(reason) => Err(reason.clone()),
+        None if !pods.given.contains(to) => {
+            Err(format!("not every namespace has been given {to} yet"))
+        }
+        None => Ok(pods.older.clone()),
+    }
 }
 
 async fn turn<A: Agents>(
     agents: &A,
-    authority: Authority,
     node: &NodeName,
-    stage: Stage,
-    to: Option<&Fingerprint>,
+    turn: RotationTurn,
     tell: &(impl Fn(Told<'_>) + Send + Sync),
 ) -> Option<End> {
+    let stage = turn.stage;
     tell(Told::Turn(node, stage));
     let told = |event: ReportEvent| tell(Told::Event(node, &event));
-    match agents.rotate(node, authority, stage, to, &told).await {
+    match agents.rotate(node, turn, &told).await {
         Ok(Outcome::Succeeded) => None,
         Ok(outcome) => Some(End::Stopped {
             node: node.clone(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
+use crate::instruction::Fence;
 use crate::name::NodeName;
 
 /// A CA of a kubeadm cluster.
@@ -33,6 +34,8 @@ pub enum Stage {
     Prepare,
     /// Believes the successor beside what it believes. The controller manager signs as before: it takes no file with two CAs for signing.
     Trust,
+    /// Has pods begin anew that began before they were given the successor. Of [`Authority::Kubernetes`] alone, on one control plane.
+    Pods,
     /// Has all that it presents signed by the successor, which signs from then on.
     Reissue,
     /// Believes the successor alone, and puts the others' pairs aside.
@@ -56,6 +59,21 @@ pub struct RotationOrder {
     pub to: Fingerprint,
 }
 
+/// A stage of a rotation on one node, as a controller asks its agent for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationTurn {
+    /// Of which CA.
+    pub authority: Authority,
+    /// What is to be done.
+    pub stage: Stage,
+    /// The CA that takes the place of all others; absent in the first stage alone: make one.
+    pub to: Option<Fingerprint>,
+    /// To a worker: the lease that the controller holds for it. A control plane takes the lease itself.
+    pub fence: Option<Fence>,
+    /// To a worker: the certificate of `to`, PEM.
+    pub certificate: String,
+}
+
 /// A node's part in one CA, read at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,10 +84,10 @@ pub struct TrustSeen {
     pub at: Timestamp,
     /// Of which CA.
     pub authority: Authority,
-    /// The CA that `kubeadm` signs with here: the first of its file. Absent on workers.
+    /// The first CA of its file: on a control plane the one that `kubeadm` signs with.
     #[serde(default)]
     pub signer: Option<Fingerprint>,
-    /// CAs whose pairs lie on this control plane, whether or not something reads them.
+    /// CAs whose pairs lie on this control plane, whether or not something reads them; on a worker, which has no key, CAs that lie aside.
     #[serde(default)]
     pub holds: BTreeSet<Fingerprint>,
     /// What each process took up when it began, by its name, and what its file holds now.
@@ -84,9 +102,30 @@ pub struct TrustSeen {
     /// What is known of each CA that lies here.
     #[serde(default)]
     pub authorities: BTreeMap<Fingerprint, AuthoritySeen>,
+    /// What pods were given of it; absent: nobody looked. Read where a rotation of [`Authority::Kubernetes`] has to know it.
+    #[serde(default)]
+    pub pods: Option<PodsSeen>,
     /// Why the node is not well, or what of this could not be read; absent: nothing.
     #[serde(default)]
     pub complaint: Option<String>,
+}
+
+/// Pods that use the API, and which CAs they were given to believe.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodsSeen {
+    /// CAs that are given to pods of every namespace that begin now.
+    #[serde(default)]
+    pub given: BTreeSet<Fingerprint>,
+    /// When that was changed last, by the API servers' clocks.
+    #[serde(default)]
+    pub changed: Option<Timestamp>,
+    /// Owners, as `kind/namespace/name`, of pods that may have begun before.
+    #[serde(default)]
+    pub older: BTreeSet<String>,
+    /// Why it is not known; absent: it is.
+    #[serde(default)]
+    pub unknown: Option<String>,
 }
 
 /// A CA's certificate.
@@ -99,6 +138,9 @@ pub struct AuthoritySeen {
     pub not_before: Timestamp,
     /// Until when.
     pub not_after: Timestamp,
+    /// The certificate, PEM: a worker is told by it whom to believe. Public, as all certificates are.
+    #[serde(default)]
+    pub certificate: String,
 }
 
 impl Authority {
@@ -117,13 +159,20 @@ impl Authority {
 
 impl Stage {
     /// In their order.
-    pub const ALL: [Self; 4] = [Self::Prepare, Self::Trust, Self::Reissue, Self::Distrust];
+    pub const ALL: [Self; 5] = [
+        Self::Prepare,
+        Self::Trust,
+        Self::Pods,
+        Self::Reissue,
+        Self::Distrust,
+    ];
 
     /// Its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
             Self::Trust => "trust",
+            Self::Pods => "pods",
             Self::Reissue => "reissue",
             Self::Distrust => "distrust",
         }
@@ -169,7 +218,7 @@ impl FromStr for Stage {
         let found = Self::ALL.into_iter().find(|one| one.word() == word);
         found.ok_or_else(|| UnknownWord {
             word: word.to_owned(),
-            known: "prepare, trust, reissue, distrust",
+            known: "prepare, trust, pods, reissue, distrust",
         })
     }
 }

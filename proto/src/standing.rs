@@ -63,6 +63,23 @@ pub struct ClusterIdentity {
     pub ca_fingerprint: String,
     /// etcd's cluster id, hexadecimal; absent with external etcd.
     pub etcd_cluster_id: Option<String>,
+    /// Pins of CAs that are believed beside it: it is being replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+}
+
+impl ClusterIdentity {
+    /// Whether both believe one CA: while a CA is replaced some nodes are ahead of others, each stage by one.
+    pub fn shares_ca(&self, other: &Self) -> bool {
+        self.authorities()
+            .any(|one| other.authorities().any(|other| one == other))
+    }
+
+    /// Every CA that it believes.
+    pub fn authorities(&self) -> impl Iterator<Item = &str> {
+        let beside = self.beside.iter().map(String::as_str);
+        std::iter::once(self.ca_fingerprint.as_str()).chain(beside)
+    }
 }
 
 /// What a node says of itself to another declared control plane.

@@ -17,7 +17,7 @@ use hactl_proto::report::{OperationStatus, Outcome, ReportEvent};
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
@@ -153,18 +153,17 @@ pub trait Certificates: Send + Sync + 'static {
         fence: Option<Fence>,
         release: bool,
     ) -> Result<(), Failure>;
-    /// Signs for the kubelet of the calling node, whose own certificate has ended.
-    async fn sign_kubelet(&self, caller: &NodeName, request: &str) -> Result<String, Failure>;
+    /// Signs for the kubelet of the calling node, whose own certificate has ended or is of a CA that is given up.
+    async fn sign_kubelet(
+        &self,
+        caller: &NodeName,
+        request: &str,
+        serving: bool,
+    ) -> Result<String, Failure>;
     /// This node's part in a CA.
     async fn trust(&self, authority: Authority) -> Result<TrustSeen, Failure>;
-    /// Carries a rotation of a CA one stage on, and tells the story to the end event. `to` is absent in the first stage alone: make one. A
-    /// receiver that is dropped does not end it.
-    async fn rotate(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<Fingerprint>,
-    ) -> Result<Receiver<ReportEvent>, Failure>;
+    /// Carries a rotation of a CA one stage on, and tells the story to the end event. A receiver that is dropped does not end it.
+    async fn rotate(&self, turn: RotationTurn) -> Result<Receiver<ReportEvent>, Failure>;
     /// Certificate and key of a CA, for a control plane whose turn in its rotation it is.
     async fn give_pair(
         &self,

@@ -1,8 +1,10 @@
 //! Effects of a renewal's steps. None is done because a program exited with 0: `kubeadm certs renew` exits with 0 also where it
 //! renewed nothing.
 
+mod cluster;
 mod keep;
 mod kubelet;
+mod pods;
 mod restart;
 mod rotate;
 
@@ -39,6 +41,10 @@ pub(super) async fn execute<H: Host>(
         CertificateStep::VerifyServed => verify_served(cx).await,
         CertificateStep::AwaitControlPlane => wait::control_plane(cx, None).await,
         CertificateStep::InstallKubelet => kubelet::install(cx).await,
+        CertificateStep::RestartKubelet => kubelet::restart(cx).await,
+        CertificateStep::ReloadHaproxy => rotate::reload_haproxy(cx).await,
+        CertificateStep::PublishClusterInfo => rotate::publish_cluster_info(cx).await,
+        CertificateStep::RestartPods => pods::restart(cx).await,
         CertificateStep::TrustSuccessor => rotate::trust_successor(cx).await,
         CertificateStep::SignWithSuccessor => rotate::sign_with_successor(cx).await,
         CertificateStep::TrustSuccessorAlone => rotate::trust_successor_alone(cx).await,
@@ -99,6 +105,8 @@ async fn renew<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
         }
         tracing::info!(serials = ?serials(&after), "certificates are renewed");
     }
+    // Of two CAs kubeadm gives kubeconfigs the first alone, while others still present what the second signed.
+    rotate::believe(cx).await?;
     keep::record(cx, |progress| progress.renewed = true).await
 }
 

@@ -14,7 +14,7 @@ use hactl_proto::standing::ClusterIdentity;
 use crate::guard_etcd::MARKER;
 use crate::health::components::{self, Components};
 use crate::host::Host;
-use crate::inspect::kubernetes::{ca_fingerprint, files};
+use crate::inspect::kubernetes::{ca_fingerprints, files};
 use crate::paths::Paths;
 
 /// What lies on the node, without a judgement on how long its components may take.
@@ -98,12 +98,14 @@ fn healthy(node: &NodeContext, components: Components) -> bool {
 
 /// The CA on the node, and etcd's cluster id where the marker of a complete member tells it.
 async fn identity<H: Host>(host: &H, paths: &Paths) -> Option<ClusterIdentity> {
-    let ca_fingerprint = ca_fingerprint(host).await.known().cloned().flatten()?;
+    let mut pins = ca_fingerprints(host).await.known().cloned()?.into_iter();
+    let ca_fingerprint = pins.next()?;
     let marker = host.read(&paths.state.join(MARKER)).await.ok().flatten();
     let marker = marker.and_then(|bytes| read_marker(std::str::from_utf8(&bytes).ok()?).ok());
     Some(ClusterIdentity {
         ca_fingerprint,
         etcd_cluster_id: marker.map(|marker| marker.cluster.to_string()),
+        beside: pins.collect(),
     })
 }
 

@@ -65,10 +65,12 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
         let node = self.operations.node();
         let lying = here::read(&*self.host, &node, &self.paths).await;
         let known = self.standing.record().await;
-        let known = known.identity().map(|known| known.ca_fingerprint.clone());
         match lying.identity {
             Some(identity)
-                if lying.complete && known.as_ref() == Some(&identity.ca_fingerprint) =>
+                if lying.complete
+                    && known
+                        .identity()
+                        .is_some_and(|known| known.shares_ca(&identity)) =>
             {
                 self.settle(identity).await
             }

@@ -22,7 +22,7 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::spec::API_SERVER_PORT;
 use hactl_proto::version::KubernetesVersion;
 
-pub use certificate::ca_fingerprint;
+pub use certificate::{ca_fingerprint, ca_fingerprints};
 pub use cluster::cluster_objects;
 pub use files::files;
 

@@ -20,6 +20,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
 use hactl_proto::rollout::agent::{AgentVersion, PackageFormat};
+use hactl_proto::rotation::{Authority, Stage};
 
 pub use cluster::{cluster_lease, cluster_version, kubelet_changes, own_node};
 use cluster::{evictable, leader, object};
@@ -102,7 +103,16 @@ async fn asked<H: Host>(
             facts.leader = leader(host).await;
         }
         RolloutOrder::RotateAuthority(order) => {
-            facts.trust = Known::Is(trust::seen(host, node, paths, order.authority).await);
+            let mut seen = trust::seen(host, node, paths, order.authority).await;
+            if order.stage == Stage::Pods {
+                seen.pods = Some(trust::pods(host, node).await);
+            }
+            let alone = order.authority == Authority::Kubernetes && order.stage == Stage::Distrust;
+            if alone && seen.complaint.is_none() {
+                seen.complaint = trust::other_record(host, paths).await;
+            }
+            facts.trust = Known::Is(seen);
+            facts.kubelet_pair = known(there(host, &paths.kubelet_pair()).await);
             facts.renewal = renewal(host, paths).await;
             facts.certificates = Known::Is(certificates(host, node, paths, Ports::Leave).await);
             facts.leader = leader(host).await;

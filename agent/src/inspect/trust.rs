@@ -3,18 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use hactl_node_plan::bootstrap::record::Record;
 use hactl_node_plan::certificate::key::belongs;
 use hactl_node_plan::certificate::pem::blocks;
 use hactl_node_plan::certificate::trust::{
-    Files, Material, Place, TrustRecord, certificates, place, read_record, trust,
+    Files, Material, Place, TrustRecord, certificates, place, pods as given, read_record, trust,
 };
 use hactl_node_plan::certificate::x509::Certificate;
+use hactl_node_plan::kubeadm::kubectl::Kubectl;
 use hactl_node_plan::plan::NodeContext;
 use hactl_proto::certificate::KeySeen;
-use hactl_proto::rotation::{Authority, TrustSeen};
+use hactl_proto::role::NodeRole;
+use hactl_proto::rotation::{Authority, PodsSeen, TrustSeen};
 use zeroize::Zeroizing;
 
 use crate::host::Host;
+use crate::inspect::kubernetes::ca_fingerprint;
+use crate::inspect::rollout::ask;
 use crate::paths::Paths;
 
 /// Reads it.
@@ -26,8 +31,9 @@ pub async fn seen<H: Host>(
 ) -> TrustSeen {
     let mut files = Files::new();
     let mut signs = false;
-    if let Some(place) = place(authority) {
-        let leaves = place.leaves.iter().map(|(_, file, _)| *file);
+    let place = place(authority, node);
+    if let Some(place) = place {
+        let leaves = place.leaves.iter().map(|leaf| leaf.file);
         for file in leaves.chain([place.bundle]) {
             match host.read(Path::new(file)).await {
                 Ok(Some(bytes)) => drop(files.insert(file.to_owned(), Ok(Zeroizing::new(bytes)))),
@@ -37,14 +43,16 @@ pub async fn seen<H: Host>(
         }
         signs = signer(host, place).await.is_some();
     }
-    let aside: Vec<Certificate> = aside(host, paths, authority)
-        .await
-        .into_iter()
-        .map(|(certificate, _)| certificate)
-        .collect();
+    let aside = if node.role == NodeRole::ControlPlane {
+        aside(host, paths, authority).await
+    } else {
+        told(host, paths, authority).await
+    };
+    let aside: Vec<Certificate> = aside.into_iter().map(|(one, _)| one).collect();
     let material = Material {
         node: node.node.clone(),
         at: host.now(),
+        place,
         files: &files,
         aside: &aside,
         signs,
@@ -81,6 +89,31 @@ pub async fn rotating<H: Host>(
     Ok(found)
 }
 
+/// Of which cluster this node is, its record says by that cluster's CA: it follows a successor while the file holds both. A node whose record
+/// has not followed would refuse its own cluster once the file holds the successor alone.
+pub async fn other_record<H: Host>(host: &H, paths: &Paths) -> Option<String> {
+    let bytes = host.read(&paths.standing()).await.ok()??;
+    let record: Record = serde_json::from_slice(&bytes).ok()?;
+    let known = record.identity()?;
+    let held = ca_fingerprint(host).await.known().cloned().flatten()?;
+    (!known.authorities().any(|one| one == held)).then(|| {
+        let known = &known.ca_fingerprint;
+        format!("its record of the cluster names {known}, and has not followed {held} yet")
+    })
+}
+
+/// What pods were given to believe, and which of them began before.
+pub async fn pods<H: Host>(host: &H, node: &NodeContext) -> PodsSeen {
+    let kubectl = Kubectl::admin(node.address);
+    let asked = async {
+        let maps = ask(host, &kubectl.root_authorities()).await?;
+        let secrets = ask(host, &kubectl.token_secrets()).await?;
+        let all = ask(host, &kubectl.pods(None)).await?;
+        Ok::<_, String>(given::pods(&maps.stdout, &secrets.stdout, &all.stdout))
+    };
+    asked.await.unwrap_or_else(given::unknown)
+}
+
 /// What the agent keeps of what processes took up.
 pub async fn record<H: Host>(host: &H, paths: &Paths) -> Result<Option<TrustRecord>, String> {
     let file = paths.trust_record();
@@ -112,6 +145,26 @@ pub async fn aside<H: Host>(
         if let Some(one) = pair(host, &file, &file.with_extension("key")).await {
             found.push((one, file));
         }
+    }
+    found
+}
+
+/// Certificates of CAs that a worker was told of: it has no key of any.
+pub async fn told<H: Host>(
+    host: &H,
+    paths: &Paths,
+    authority: Authority,
+) -> Vec<(Certificate, PathBuf)> {
+    let folder = paths.authorities(authority);
+    let entries = host.list(&folder).await.ok().flatten().unwrap_or_default();
+    let mut found = Vec::new();
+    for entry in entries.into_iter().filter(|entry| !entry.folder) {
+        let file = folder.join(&entry.name);
+        let bytes = host.read(&file).await.ok().flatten().unwrap_or_default();
+        let first = certificates(&bytes)
+            .ok()
+            .and_then(|all| all.into_iter().next());
+        found.extend(first.map(|one| (one, file)));
     }
     found
 }

@@ -15,7 +15,7 @@ use hactl_proto::spec::API_SERVER_PORT;
 use super::cluster::Cluster;
 use super::{JoinError, Say, Sponsor};
 use crate::host::Host;
-use crate::inspect::kubernetes::{api_server, ca_fingerprint};
+use crate::inspect::kubernetes::{api_server, ca_fingerprint, ca_fingerprints};
 
 impl<H: Host> Sponsor<H> {
     /// Admits a node: control planes one at a time, under the cluster's lease; workers in parallel.
@@ -67,6 +67,15 @@ impl<H: Host> Sponsor<H> {
         applicant: &Applicant,
         say: &mut Say,
     ) -> Result<Admission, JoinError> {
+        // kubeadm would write a controller manager's manifest that names a file with two CAs: it would not begin.
+        if matches!(ca_fingerprints(self.host()).await, Known::Is(all) if all.len() > 1) {
+            return Err(JoinError::State {
+                what: format!("admit the control plane {}", applicant.node),
+                observed:
+                    "the CA of Kubernetes is being replaced; see `hactl-controller certs rotate-ca`"
+                        .to_owned(),
+            });
+        }
         let holder = Holder {
             sponsor: node.node.clone(),
             joiner: applicant.node.clone(),

@@ -1,13 +1,15 @@
 //! The cluster's own CA, where its key is on this node: it signs for a kubelet whose certificate has ended, as the API would, were the kubelet
 //! let in to ask. No API is needed for it, so a control plane whose every certificate has ended comes back too.
 
+use std::net::IpAddr;
+
 use hactl_node_plan::certificate::pem::{Block, blocks};
 use hactl_node_plan::kubeadm::layout;
 use hactl_proto::Timestamp;
 use hactl_proto::name::NodeName;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
 };
 use ring::rand::SystemRandom;
 use ring::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -107,9 +109,13 @@ impl Authority {
         };
         let key = Zeroizing::new(key);
         let certificate = host.read(layout::CA.as_ref()).await?.unwrap_or_default();
-        let key = ca_key(&first(&key)?)?;
-        // Of several in one file the first is the one whose key is beside it.
-        let certificate = first(&certificate)?;
+        Self::of(&certificate, &key).map(Some)
+    }
+
+    /// Of a pair, PEM. Of several certificates the first is the one whose key it is.
+    pub(super) fn of(certificate: &[u8], key: &[u8]) -> Result<Self, AuthorityError> {
+        let key = ca_key(&first(key)?)?;
+        let certificate = first(certificate)?;
         let der = CertificateDer::from(certificate.der.to_vec());
         let unusable =
             |reason: &dyn std::fmt::Display| AuthorityError::Unusable(reason.to_string());
@@ -119,25 +125,27 @@ impl Authority {
         }
         let ends = parsed.validity().not_after.timestamp();
         let signer = Issuer::from_ca_cert_der(&der, key).map_err(|error| unusable(&error))?;
-        Ok(Some(Self { ends, signer }))
+        Ok(Self { ends, signer })
     }
 
     /// For a request of another node's. Names in it don't count: whose it is, the caller's certificate says.
     pub(super) fn sign_request(
         &self,
         node: &NodeName,
+        purpose: Purpose,
         request: &str,
         now: Timestamp,
     ) -> Result<String, AuthorityError> {
         let request = rcgen::CertificateSigningRequestParams::from_pem(request)
             .map_err(AuthorityError::Request)?;
-        self.sign(node, &request.public_key, now)
+        self.sign(node, purpose, &request.public_key, now)
     }
 
     /// For this key.
     pub(super) fn sign(
         &self,
         node: &NodeName,
+        purpose: Purpose,
         key: &impl PublicKeyData,
         now: Timestamp,
     ) -> Result<String, AuthorityError> {
@@ -146,7 +154,7 @@ impl Authority {
             return Err(AuthorityError::Unusable("it has ended itself".to_owned()));
         }
         let ends = self.ends.min(now + LIFE_SECONDS);
-        let params = profile(node, now - BACKDATED_SECONDS, ends)?;
+        let params = profile(node, purpose, now - BACKDATED_SECONDS, ends)?;
         let signed = params.signed_by(key, &self.signer);
         signed
             .map(|certificate| certificate.pem())
@@ -157,8 +165,23 @@ impl Authority {
     }
 }
 
-/// What Kubernetes' signer `kubernetes.io/kube-apiserver-client-kubelet` gives (its documentation, "Certificate Signing Requests").
-fn profile(node: &NodeName, begins: i64, ends: i64) -> Result<CertificateParams, AuthorityError> {
+/// What a kubelet's certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It asks API servers.
+    Client,
+    /// It serves at this address of its node.
+    Server(IpAddr),
+}
+
+/// What Kubernetes' signers `kubernetes.io/kube-apiserver-client-kubelet` and `kubernetes.io/kubelet-serving` give (its documentation,
+/// "Certificate Signing Requests").
+fn profile(
+    node: &NodeName,
+    purpose: Purpose,
+    begins: i64,
+    ends: i64,
+) -> Result<CertificateParams, AuthorityError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params
@@ -170,7 +193,18 @@ fn profile(node: &NodeName, begins: i64, ends: i64) -> Result<CertificateParams,
     params.not_before = at(begins);
     params.not_after = at(ends);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = match purpose {
+        Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+        Purpose::Server(address) => {
+            let name = node.as_str().try_into();
+            let name = name.map_err(|source| AuthorityError::Sign {
+                node: node.clone(),
+                source,
+            })?;
+            params.subject_alt_names = vec![SanType::DnsName(name), SanType::IpAddress(address)];
+            vec![ExtendedKeyUsagePurpose::ServerAuth]
+        }
+    };
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }

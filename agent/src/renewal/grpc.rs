@@ -58,9 +58,15 @@ impl Peers for GrpcPeers {
             .map_err(|status| status.message().to_owned())
     }
 
-    async fn sign_kubelet(&self, peer: &DeclaredNode, request: &str) -> Result<String, String> {
+    async fn sign_kubelet(
+        &self,
+        peer: &DeclaredNode,
+        request: &str,
+        serving: bool,
+    ) -> Result<String, String> {
         let request = v1::SignKubeletRequest {
             request: request.to_owned(),
+            serving,
         };
         let answer = self.agent(peer).await?.sign_kubelet(request).await;
         answer

@@ -4,20 +4,26 @@
 
 use std::time::Duration;
 
+use hactl_node_plan::certificate::place::KUBELET_SERVER;
+use hactl_node_plan::certificate::trust::{certificates, fingerprint};
+use hactl_node_plan::kubeadm::layout;
 use hactl_node_plan::plan::kubelet_certificate::ended;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
+use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
+use hactl_proto::rotation::Authority::Kubernetes;
+use hactl_proto::rotation::Fingerprint;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
 
-use super::authority::Authority;
+use super::authority::{Authority, Purpose};
 use super::turn::follow;
 use super::{Inner, Peers, Tale};
 use crate::causes::chain;
 use crate::host::Host;
-use crate::inspect::certificates::{Ports, certificates};
+use crate::inspect::certificates::{Ports, certificates as inventory};
 
 /// A node whose clock is wrong for good is not given a certificate each minute.
 pub(super) const PAUSE: Duration = Duration::from_mins(10);
@@ -27,7 +33,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
     /// Looks, and repairs; `true`: something was done.
     pub(super) async fn mend_kubelet(&self, tale: &Tale) -> Result<bool, String> {
         let node = self.operations.node();
-        let seen = certificates(&*self.host, &node, &self.paths, Ports::Leave).await;
+        let seen = inventory(&*self.host, &node, &self.paths, Ports::Leave).await;
         let ready = self.paths.kubelet_pair();
         let lies_ready = self.host.stamp(&ready).await;
         let lies_ready = lies_ready.map_err(|error| chain(&error))?.is_some();
@@ -64,23 +70,76 @@ impl<H: Host, P: Peers> Inner<H, P> {
     /// A fresh key, and a certificate for it, as the kubelet keeps them: in one file.
     async fn kubelet_pair(&self) -> Result<Zeroizing<String>, String> {
         let node = self.operations.node();
-        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
-            .map_err(|error| format!("make a key: {error}"))?;
+        let key = fresh()?;
         let own = Authority::read(&*self.host).await;
         let certificate = match own.map_err(|error| chain(&error))? {
             Some(authority) => authority
-                .sign(&node.node, &key, self.host.now())
+                .sign(&node.node, Purpose::Client, &key, self.host.now())
                 .map_err(|error| chain(&error))?,
-            None => self.asked(&key).await?,
+            None => self.asked(&key, false).await?,
         };
-        Ok(Zeroizing::new(format!(
-            "{certificate}{}",
-            *Zeroizing::new(key.serialize_pem())
-        )))
+        Ok(in_one(&certificate, &key))
+    }
+
+    /// Pairs that this CA signed lie ready for the kubelet: the client's, and the server's where it has one that the cluster signed. The
+    /// client's is written last: it says that they lie there.
+    pub(super) async fn make_kubelet_pairs(&self, of: &Fingerprint) -> Result<(), String> {
+        let node = self.operations.node();
+        let here = self.host.stamp(KUBELET_SERVER.as_ref()).await;
+        let mut wanted = vec![(Purpose::Client, self.paths.kubelet_pair())];
+        if here.map_err(|error| chain(&error))?.is_some() {
+            let at = Purpose::Server(node.address);
+            wanted.insert(0, (at, self.paths.kubelet_serving_pair()));
+        }
+        for (purpose, file) in wanted {
+            let key = fresh()?;
+            let certificate = match node.role {
+                NodeRole::ControlPlane => {
+                    let (own, its_key) = self.own_pair(Kubernetes, of).await?;
+                    let authority = Authority::of(own.as_bytes(), its_key.expose().as_bytes());
+                    authority
+                        .and_then(|one| one.sign(&node.node, purpose, &key, self.host.now()))
+                        .map_err(|error| chain(&error))?
+                }
+                NodeRole::Worker => {
+                    let serving = matches!(purpose, Purpose::Server(_));
+                    let certificate = self.asked(&key, serving).await?;
+                    self.signed_by(&certificate, of).await?;
+                    certificate
+                }
+            };
+            let pair = in_one(&certificate, &key);
+            let kept = self.host.replace(&file, pair.as_bytes(), MODE).await;
+            kept.map_err(|error| chain(&error))?;
+        }
+        Ok(())
+    }
+
+    /// What a control plane signed is of that CA, not of the one before.
+    async fn signed_by(&self, certificate: &str, of: &Fingerprint) -> Result<(), String> {
+        let leaf = certificates(certificate.as_bytes())?.into_iter().next();
+        let leaf = leaf.ok_or("a control plane signed nothing")?;
+        let bundle = self.host.read(layout::CA.as_ref()).await;
+        let bundle = bundle.map_err(|error| chain(&error))?.unwrap_or_default();
+        let all = certificates(&bundle)?;
+        let by = all.iter().find(|one| leaf.signed_by(one));
+        if by.and_then(fingerprint).as_ref() == Some(of) {
+            return Ok(());
+        }
+        Err(format!("a control plane signed with another CA than {of}"))
+    }
+
+    /// What lay ready and was not put in goes.
+    pub(super) async fn drop_kubelet_pairs(&self) {
+        for file in [self.paths.kubelet_pair(), self.paths.kubelet_serving_pair()] {
+            if let Err(error) = self.host.remove(&file).await {
+                tracing::warn!("failed to {}", chain(&error));
+            }
+        }
     }
 
     /// From the first control plane that signs.
-    async fn asked(&self, key: &KeyPair) -> Result<String, String> {
+    async fn asked(&self, key: &KeyPair, serving: bool) -> Result<String, String> {
         let node = self.operations.node();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
@@ -89,7 +148,7 @@ impl<H: Host, P: Peers> Inner<H, P> {
         let mut reasons = Vec::new();
         let others = node.spec.control_planes.iter();
         for peer in others.filter(|peer| peer.name != node.node) {
-            match self.peers.sign_kubelet(peer, &request).await {
+            match self.peers.sign_kubelet(peer, &request, serving).await {
                 Ok(certificate) => return Ok(certificate),
                 Err(reason) => reasons.push(format!("{}: {reason}", peer.name)),
             }
@@ -102,17 +161,36 @@ impl<H: Host, P: Peers> Inner<H, P> {
         &self,
         caller: &NodeName,
         request: &str,
+        serving: bool,
     ) -> Result<String, String> {
         let node = self.operations.node();
-        if node.spec.declared(caller).is_none() && !node.spec.policies.worker_enrolment {
-            return Err(format!("{caller} is not declared in the spec"));
-        }
+        let declared = node.spec.declared(caller).map(|(node, _)| node.address);
+        let purpose = match declared {
+            Some(address) if serving => Purpose::Server(address),
+            // An address that nobody declared is vouched for by nobody.
+            None if serving || !node.spec.policies.worker_enrolment => {
+                return Err(format!("{caller} is not declared in the spec"));
+            }
+            _ => Purpose::Client,
+        };
         let authority = Authority::read(&*self.host).await;
         let authority = authority.map_err(|error| chain(&error))?;
         let authority = authority.ok_or("the cluster's CA is not on this node")?;
-        let signed = authority.sign_request(caller, request, self.host.now());
+        let signed = authority.sign_request(caller, purpose, request, self.host.now());
         let certificate = signed.map_err(|error| chain(&error))?;
-        tracing::warn!(node = %caller, "signed a certificate for a kubelet whose own had ended");
+        tracing::warn!(node = %caller, serving, "signed a certificate for a kubelet");
         Ok(certificate)
     }
+}
+
+fn fresh() -> Result<KeyPair, String> {
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+        .map_err(|error| format!("make a key: {error}"))
+}
+
+fn in_one(certificate: &str, key: &KeyPair) -> Zeroizing<String> {
+    Zeroizing::new(format!(
+        "{certificate}{}",
+        *Zeroizing::new(key.serialize_pem())
+    ))
 }

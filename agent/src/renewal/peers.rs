@@ -17,11 +17,12 @@ pub trait Peers: Send + Sync + 'static {
         release: bool,
     ) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// That node signs a certificate for this node's kubelet.
+    /// That node signs a certificate for this node's kubelet, to ask with or to serve with.
     fn sign_kubelet(
         &self,
         peer: &DeclaredNode,
         request: &str,
+        serving: bool,
     ) -> impl Future<Output = Result<String, String>> + Send;
 
     /// That node gives certificate and key of a CA that lies there, to the control plane whose turn it is.

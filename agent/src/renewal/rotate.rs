@@ -1,18 +1,24 @@
-//! A rotation of a CA on this control plane: the successor's pair is made here or brought from another control plane, then the turn is as
-//! that of a renewal.
+//! A rotation of a CA on this node: on a control plane the successor's pair is made, or brought from another control plane, then the turn is
+//! as that of a renewal. A worker's turn is under the lease that the controller holds.
 //!
 //! The key is made on a control plane, goes to the others over mTLS alone and only to one that holds the cluster's lease, and lies in
 //! files of mode 0600; it is in no order, no journal and no argument.
 
+use std::time::Duration;
+
 use hactl_node_plan::certificate::key::belongs;
 use hactl_node_plan::certificate::pem::blocks;
 use hactl_node_plan::certificate::trust::{certificates, fingerprint, place};
+use hactl_node_plan::kubeadm::kubectl::Kubectl;
+use hactl_node_plan::plan::rotate::kubelets;
 use hactl_proto::certificate::KeySeen;
 use hactl_proto::instruction::Fence;
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
 use hactl_proto::role::NodeRole;
-use hactl_proto::rotation::{Authority, Fingerprint, RotationOrder, Stage, TrustSeen};
+use hactl_proto::rotation::{
+    Authority, Fingerprint, RotationOrder, RotationTurn, Stage, TrustSeen,
+};
 use hactl_proto::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -22,9 +28,13 @@ use crate::causes::chain;
 use crate::health::components::kubelet_answers;
 use crate::host::Host;
 use crate::inspect::kubernetes::api_server;
+use crate::inspect::rollout::ask;
 use crate::inspect::trust;
 
 const MODE: u32 = 0o600;
+/// A settled node looks at its record twice a minute.
+const RECORD_LIMIT: Duration = Duration::from_mins(3);
+const RECORD_EVERY: Duration = Duration::from_secs(2);
 
 impl<H: Host, P: Peers> Inner<H, P> {
     /// What this node says of its part; with it, whether it is well.
@@ -33,6 +43,16 @@ impl<H: Host, P: Peers> Inner<H, P> {
         let mut seen = trust::seen(&*self.host, &node, &self.paths, authority).await;
         if seen.complaint.is_none() {
             seen.complaint = self.unwell().await;
+        }
+        // Pods matter while there are two, and one look at them is enough.
+        let first = node.spec.control_planes.first();
+        if authority == Authority::Kubernetes
+            && seen.authorities.len() > 1
+            && seen.pending.is_empty()
+            && seen.complaint.is_none()
+            && first.is_some_and(|first| first.name == node.node)
+        {
+            seen.pods = Some(trust::pods(&*self.host, &node).await);
         }
         seen
     }
@@ -48,45 +68,113 @@ impl<H: Host, P: Peers> Inner<H, P> {
     }
 
     /// One stage, to its end.
-    pub(super) async fn rotate(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<Fingerprint>,
-        tale: &Tale,
-    ) -> Outcome {
-        if self.operations.node().role != NodeRole::ControlPlane {
-            return gave_up("begin", "this node is a worker", "Name a control plane.");
-        }
-        if place(authority).is_none() {
+    pub(super) async fn rotate(&self, turn: RotationTurn, tale: &Tale) -> Outcome {
+        let node = self.operations.node();
+        if place(turn.authority, &node).is_none() {
             return gave_up(
                 "begin",
-                "this agent does not rotate that CA",
-                "See docs/certificates.md for which it does.",
+                "this node has no part in that CA",
+                "Name a control plane.",
             );
         }
-        match (stage, to) {
-            (Stage::Prepare, to) => self.prepare(authority, to, tale).await,
-            (_, None) => gave_up("begin", "no successor is named", "Name one."),
-            (stage, Some(to)) => {
-                let order = RotationOrder {
-                    authority,
-                    stage,
-                    to,
-                };
-                self.take_turn(tale, Work::Rotation(order)).await
-            }
+        let (worker, authority) = (node.role == NodeRole::Worker, turn.authority);
+        if worker && matches!(turn.stage, Stage::Prepare | Stage::Pods) {
+            return gave_up("begin", "this node is a worker", "Name a control plane.");
         }
+        let (stage, to) = match (turn.stage, turn.to.clone()) {
+            (Stage::Prepare, to) => return self.prepare(authority, to, tale).await,
+            (_, None) => return gave_up("begin", "no successor is named", "Name one."),
+            (stage, Some(to)) => (stage, to),
+        };
+        let order = RotationOrder {
+            authority,
+            stage,
+            to,
+        };
+        let outcome = if worker {
+            self.workers_turn(&turn, order, tale).await
+        } else {
+            self.take_turn(tale, Work::Rotation(order)).await
+        };
+        if outcome == Outcome::Succeeded
+            && (authority, stage) == (Authority::Kubernetes, Stage::Reissue)
+        {
+            return self.record_follows(tale).await;
+        }
+        outcome
+    }
+
+    /// The controller holds the lease, and gates: a worker restarts its kubelet alone.
+    async fn workers_turn(
+        &self,
+        turn: &RotationTurn,
+        order: RotationOrder,
+        tale: &Tale,
+    ) -> Outcome {
+        let Ok(_turn) = self.turn.try_lock() else {
+            return under_way();
+        };
+        if order.stage == Stage::Trust
+            && let Err(reason) = self.told(&order, &turn.certificate).await
+        {
+            return gave_up(
+                "successor",
+                &reason,
+                "`hactl-controller certs rotate-ca` tells it; run it again.",
+            );
+        }
+        self.order(turn.fence, Work::Rotation(order), tale).await
+    }
+
+    /// The successor's certificate lies aside; nothing reads it there.
+    async fn told(&self, order: &RotationOrder, certificate: &str) -> Result<(), String> {
+        let all = certificates(certificate.as_bytes())?;
+        if all.first().and_then(fingerprint).as_ref() != Some(&order.to) {
+            return Err(format!("what was told is not the CA {}", order.to));
+        }
+        let folder = self.paths.authorities(order.authority);
+        let file = folder.join(format!("{}.crt", order.to.as_str()));
+        let done = self.host.replace(&file, certificate.as_bytes(), MODE).await;
+        done.map_err(|error| chain(&error))
+    }
+
+    /// The kubelet is to present what the successor signed: pairs of it lie ready before the order is given.
+    pub(super) async fn ready_kubelet(&self, order: &RotationOrder) -> Result<(), String> {
+        if (order.authority, order.stage) != (Authority::Kubernetes, Stage::Reissue) {
+            return Ok(());
+        }
+        let node = self.operations.node();
+        let seen = trust::seen(&*self.host, &node, &self.paths, order.authority).await;
+        let mut presents = seen.presents.iter();
+        if presents.any(|(name, by)| kubelets(name) && *by != order.to) {
+            self.make_kubelet_pairs(&order.to).await?;
+        }
+        Ok(())
+    }
+
+    /// Of which cluster this node is, its record says by the CA; it follows while the file holds both.
+    async fn record_follows(&self, tale: &Tale) -> Outcome {
+        let since = self.host.now();
+        let end = tokio::time::Instant::now() + RECORD_LIMIT;
+        while let Some(observed) = trust::other_record(&*self.host, &self.paths).await {
+            if tokio::time::Instant::now() >= end {
+                return Outcome::Failed {
+                    step: "record-follows".to_owned(),
+                    error: format!("know the cluster by its new CA: {observed}"),
+                    done: vec!["reissue".to_owned()],
+                    remedy: "See the agent's log, then go on.".to_owned(),
+                };
+            }
+            tale.waits("this node's record to name the new CA", observed, since);
+            tokio::time::sleep(RECORD_EVERY).await;
+        }
+        Outcome::Succeeded
     }
 
     /// Under the lease, so that no two control planes make one: nothing reads what is put here.
     async fn prepare(&self, authority: Authority, to: Option<Fingerprint>, tale: &Tale) -> Outcome {
         let Ok(_turn) = self.turn.try_lock() else {
-            return gave_up(
-                "begin",
-                "a renewal or rotation is under way on this node",
-                "Wait for its end: see `hactl-controller journal`.",
-            );
+            return under_way();
         };
         let held = match self.take_lease(tale).await {
             Ok(held) => held,
@@ -116,7 +204,10 @@ impl<H: Host, P: Peers> Inner<H, P> {
     /// A fresh CA, unless one lies here already.
     async fn make(&self, authority: Authority) -> Result<(), String> {
         let node = self.operations.node();
-        let place = place(authority).ok_or("this agent does not rotate that CA")?;
+        let place = place(authority, &node).ok_or("this node has no part in that CA")?;
+        if authority == Authority::Kubernetes {
+            self.all_declared().await?;
+        }
         let own = trust::signer(&*self.host, place).await;
         let own = own.ok_or_else(|| {
             format!(
@@ -131,6 +222,34 @@ impl<H: Host, P: Peers> Inner<H, P> {
         let made = successor::make(&own, self.host.now())?;
         tracing::warn!(node = %node.node, %authority, "made a CA to succeed the one in force");
         self.put(authority, &made.0, &made.1).await
+    }
+
+    /// A node that nobody declared would have no turn, and would be let in nowhere after the last stage.
+    async fn all_declared(&self) -> Result<(), String> {
+        #[derive(serde::Deserialize)]
+        struct Nodes {
+            items: Vec<serde_json::Value>,
+        }
+        let node = self.operations.node();
+        let asked = ask(&*self.host, &Kubectl::admin(node.address).nodes()).await?;
+        let nodes: Nodes = serde_json::from_str(&asked.stdout)
+            .map_err(|_| "the list of nodes can't be read".to_owned())?;
+        let names = nodes
+            .items
+            .iter()
+            .filter_map(|one| one["metadata"]["name"].as_str());
+        let declared = |name: &str| {
+            let name = NodeName::new(name).ok();
+            name.is_some_and(|name| node.spec.declared(&name).is_some())
+        };
+        let strangers: Vec<&str> = names.filter(|name| !declared(name)).collect();
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "nodes of the cluster that the spec does not declare: {}",
+            strangers.join(", ")
+        ))
     }
 
     /// The pair of that CA, from whichever control plane has it.
@@ -199,12 +318,13 @@ impl<H: Host, P: Peers> Inner<H, P> {
     }
 
     /// A pair that lies here, aside or in force.
-    async fn own_pair(
+    pub(super) async fn own_pair(
         &self,
         authority: Authority,
         of: &Fingerprint,
     ) -> Result<(String, Secret), String> {
-        let place = place(authority).ok_or("this agent does not rotate that CA")?;
+        let place = place(authority, &self.operations.node());
+        let place = place.ok_or("this node has no part in that CA")?;
         let aside = trust::aside(&*self.host, &self.paths, authority).await;
         let aside = aside
             .into_iter()
@@ -227,6 +347,14 @@ impl<H: Host, P: Peers> Inner<H, P> {
         whole(&text, &key, of)?;
         Ok((text, key))
     }
+}
+
+fn under_way() -> Outcome {
+    gave_up(
+        "begin",
+        "a renewal or rotation is under way on this node",
+        "Wait for its end: see `hactl-controller journal`.",
+    )
 }
 
 /// Whether that is the pair of that CA.

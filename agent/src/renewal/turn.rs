@@ -9,7 +9,8 @@ use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
-use hactl_proto::rotation::RotationOrder;
+use hactl_proto::rotation::Authority::Kubernetes;
+use hactl_proto::rotation::{RotationOrder, Stage};
 use hactl_proto::spec::{ClusterSpec, DeclaredNode};
 
 use super::lease::who;
@@ -31,6 +32,12 @@ pub(super) enum Work {
     Renewal { without_api: bool },
     /// A rotation of a CA goes a stage on.
     Rotation(RotationOrder),
+}
+
+impl Work {
+    fn of_pods(&self) -> bool {
+        matches!(self, Self::Rotation(order) if order.stage == Stage::Pods)
+    }
 }
 
 impl<H: Host, P: Peers> Inner<H, P> {
@@ -79,6 +86,8 @@ impl<H: Host, P: Peers> Inner<H, P> {
         };
         let outcome = match self.gate(tale).await {
             Ok(()) if held.lost() => gave_up("take-lease", "another took it", "Renew again."),
+            // Nothing of this node begins anew.
+            Ok(()) if work.of_pods() => self.order(Some(held.fence), work, tale).await,
             Ok(()) => self.between(held.fence, work, tale).await,
             Err(reasons) => gave_up(
                 "others-well",
@@ -162,7 +171,17 @@ impl<H: Host, P: Peers> Inner<H, P> {
         serving
     }
 
-    async fn order(&self, fence: Option<Fence>, work: Work, tale: &Tale) -> Outcome {
+    pub(super) async fn order(&self, fence: Option<Fence>, work: Work, tale: &Tale) -> Outcome {
+        if let Work::Rotation(order) = &work
+            && let Err(reason) = self.ready_kubelet(order).await
+        {
+            return gave_up(
+                "kubelet-certificate",
+                &reason,
+                "Every control plane has to sign with the successor before; then go on.",
+            );
+        }
+        let rotates = matches!(&work, Work::Rotation(order) if order.authority == Kubernetes);
         let kind = match &work {
             Work::Renewal { .. } => "renewal",
             Work::Rotation(_) => "rotation",
@@ -187,14 +206,19 @@ impl<H: Host, P: Peers> Inner<H, P> {
                 Work::Rotation(order) => RolloutOrder::RotateAuthority(order),
             }),
         };
-        match self.operations.submit(instruction).await {
+        let outcome = match self.operations.submit(instruction).await {
             Ok(watch) => follow(watch, tale).await,
             Err(error) => gave_up(
                 "begin",
                 &chain(&error),
                 "Wait for the operation under way, then renew again.",
             ),
+        };
+        if rotates && matches!(outcome, Outcome::Refused { .. }) {
+            // Nobody may believe it yet.
+            self.drop_kubelet_pairs().await;
         }
+        outcome
     }
 
     /// Remembers that a turn was begun, or forgets it.

@@ -21,7 +21,7 @@ use hactl_proto::report::{OperationStatus, Outcome, ReportEvent, Waiting};
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, MemberAnnouncement, Override, StandingAnswer,
@@ -240,7 +240,7 @@ impl Certificates for Stub {
         later()
     }
 
-    async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
+    async fn sign_kubelet(&self, _: &NodeName, _: &str, _: bool) -> Result<String, Failure> {
         later()
     }
 
@@ -248,12 +248,7 @@ impl Certificates for Stub {
         later()
     }
 
-    async fn rotate(
-        &self,
-        _: Authority,
-        _: Stage,
-        _: Option<Fingerprint>,
-    ) -> Result<Receiver<ReportEvent>, Failure> {
+    async fn rotate(&self, _: RotationTurn) -> Result<Receiver<ReportEvent>, Failure> {
         later()
     }
 

@@ -33,6 +33,9 @@ pub struct Rotation {
     pub from: Fingerprint,
     /// Its successor.
     pub to: Fingerprint,
+    /// Whether the operator has said that whoever asks from outside of the cluster believes the new CA: until then nothing of it is
+    /// presented. Asked for [`Authority::Kubernetes`] alone: of the others' nobody outside knows.
+    pub reissue: bool,
     /// Whether the operator has said to give the old one up: until then it stops before the last stage.
     pub finish: bool,
     /// So many workers have their turn at once; control planes go one by one.
@@ -106,8 +109,8 @@ impl From<TrustSeen> for Trust {
 pub enum Decision {
     /// Nothing of any other CA is left.
     Done,
-    /// Nobody presents anything of another CA. To give the others up is the stage that the operator has to ask for.
-    Confirm,
+    /// All before this stage is through. To begin it is what the operator has to ask for.
+    Confirm(Stage),
     /// Not now: what is not well, each in a line.
     Wait(Vec<String>),
     /// Have these begun anew, under their disruption budgets: they may not believe the new CA.
@@ -119,11 +122,11 @@ pub enum Decision {
 /// Decides. Unknown counts as unhealthy (I2).
 pub fn decide(rotation: &Rotation, seen: &Seen) -> Decision {
     for stage in Stage::ALL {
-        if stage == Stage::Reissue
-            && rotation.authority == Authority::Kubernetes
-            && let Some(decision) = pods(seen)
-        {
-            return decision;
+        if stage == Stage::Pods {
+            match pods(rotation, seen) {
+                Some(decision) => return decision,
+                None => continue,
+            }
         }
         // Who does not say is one of whom it is not known that it is through.
         let left: Vec<&SeenNode> = seen
@@ -134,15 +137,29 @@ pub fn decide(rotation: &Rotation, seen: &Seen) -> Decision {
         if left.is_empty() {
             continue;
         }
-        if stage == Stage::Distrust && !rotation.finish {
-            return Decision::Confirm;
+        if (stage == Stage::Distrust && !rotation.finish)
+            || (stage == Stage::Reissue && !announced(rotation))
+        {
+            return Decision::Confirm(stage);
         }
         return turn(stage, rotation, seen, &left);
     }
     Decision::Done
 }
 
-fn pods(seen: &Seen) -> Option<Decision> {
+fn announced(rotation: &Rotation) -> bool {
+    rotation.authority != Authority::Kubernetes || rotation.reissue
+}
+
+/// Pods have to believe the new CA before anybody presents it. Once somebody does they were seen to, and what begins then is given both.
+fn pods(rotation: &Rotation, seen: &Seen) -> Option<Decision> {
+    let said = seen.nodes.iter().filter_map(|node| node.trust.said());
+    let presented = said
+        .flat_map(|trust| trust.presents.values())
+        .any(|one| *one == rotation.to);
+    if rotation.authority != Authority::Kubernetes || presented {
+        return None;
+    }
     match &seen.pods {
         Ok(owners) if owners.is_empty() => None,
         Ok(owners) => Some(Decision::RestartPods(owners.clone())),
@@ -161,6 +178,8 @@ fn through(stage: Stage, rotation: &Rotation, node: &SeenNode) -> bool {
         Stage::Prepare => node.role == NodeRole::Worker || trust.holds.contains(to),
         // Whoever has to begin anew does so in this stage, whose files are understood by all.
         Stage::Trust => believes.all(|one| one.contains(to)) && trust.pending.is_empty(),
+        // No node's: it is the cluster's.
+        Stage::Pods => true,
         Stage::Reissue => trust.presents.values().all(|one| one == to),
         Stage::Distrust => {
             believes.all(|one| one.iter().all(|one| one == to))

@@ -12,7 +12,7 @@ use hactl_proto::report::{OperationStatus, ReportEvent};
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{GrantRefusal, Override, StandingAnswer};
 use hactl_proto::status::NodeStatus;
@@ -246,18 +246,15 @@ impl Agent {
         self.read(trust.map_err(|error| WireError::wrong("trust", error)))
     }
 
-    /// Has a control plane carry a rotation of a CA one stage on. Dropping the story does not end it.
-    pub async fn rotate_authority(
-        &self,
-        authority: Authority,
-        stage: Stage,
-        to: Option<&Fingerprint>,
-    ) -> Result<Rotating, CallError> {
+    /// Has a node carry a rotation of a CA one stage on. Dropping the story does not end it.
+    pub async fn rotate_authority(&self, turn: RotationTurn) -> Result<Rotating, CallError> {
         let events = CertificateServiceClient::new(self.channel.clone())
             .rotate_authority(v1::RotateAuthorityRequest {
-                authority: authority.to_string(),
-                stage: stage.to_string(),
-                to: to.map_or("", Fingerprint::as_str).to_owned(),
+                authority: turn.authority.to_string(),
+                stage: turn.stage.to_string(),
+                to: turn.to.map_or_else(String::new, String::from),
+                fence: turn.fence.map(|fence| fence.0),
+                certificate: turn.certificate,
             })
             .await
             .map_err(self.refused("the rotation"))?

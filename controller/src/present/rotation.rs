@@ -1,7 +1,7 @@
 //! `certs rotate-ca`: where it ended, and what comes next.
 
 use hactl_proto::report::Outcome;
-use hactl_proto::rotation::Authority;
+use hactl_proto::rotation::{Authority, Stage};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -46,8 +46,9 @@ impl Serialize for RotationView {
                 map.serialize_entry("end", "done")?;
                 map.serialize_entry("inForce", only)?;
             }
-            End::Confirm { from, to } => {
+            End::Confirm { stage, from, to } => {
                 map.serialize_entry("end", "confirm")?;
+                map.serialize_entry("next", stage)?;
                 map.serialize_entry("from", from)?;
                 map.serialize_entry("to", to)?;
             }
@@ -86,7 +87,27 @@ impl View for RotationView {
                     format_args!("{authority}: the CA {only} is {word}"),
                 );
             }
-            End::Confirm { from, to } => {
+            End::Confirm {
+                stage: Stage::Reissue,
+                from,
+                to,
+            } => {
+                let word = style.paint(Tone::Good, "the whole cluster believes the CA");
+                words::line(
+                    &mut text,
+                    format_args!(
+                        "{authority}: {word} {to} beside {from}, which is presented still"
+                    ),
+                );
+                words::line(
+                    &mut text,
+                    format_args!(
+                        "  give clients outside of the cluster a kubeconfig of now (`hactl-controller kubeconfig`), then --reissue; --abort \
+                         goes back"
+                    ),
+                );
+            }
+            End::Confirm { from, to, .. } => {
                 let word = style.paint(Tone::Good, "everything presented is of the CA");
                 words::line(
                     &mut text,
@@ -96,6 +117,14 @@ impl View for RotationView {
                     &mut text,
                     format_args!("  --finish gives {from} up, for good; --abort goes back to it"),
                 );
+                if self.authority == Authority::Kubernetes {
+                    words::line(
+                        &mut text,
+                        format_args!(
+                            "  clients outside of the cluster need a kubeconfig of now before: theirs is of {from}"
+                        ),
+                    );
+                }
             }
             End::Refused(findings) => {
                 let word = style.paint(Tone::Bad, "refused, nothing was changed");
@@ -151,7 +180,7 @@ fn stopped(text: &mut String, style: Style, (node, stage): (&str, &str), outcome
 #[cfg(test)]
 mod tests {
     use hactl_proto::name::NodeName;
-    use hactl_proto::rotation::{Fingerprint, Stage};
+    use hactl_proto::rotation::Fingerprint;
 
     use super::*;
 
@@ -163,6 +192,7 @@ mod tests {
             end,
         };
         let confirm = view(End::Confirm {
+            stage: Stage::Distrust,
             from: ca("a"),
             to: ca("b"),
         });

@@ -26,7 +26,7 @@ use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::agent::PackageDigest;
 use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
-use hactl_proto::rotation::{Authority, Fingerprint, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, TrustSeen};
 use hactl_proto::secret::Secret;
 use hactl_proto::standing::{
     GrantRefusal, GrantRequest, GrantVerdict, InstanceId, MemberAnnouncement, Override, Standing,
@@ -322,7 +322,7 @@ impl Certificates for Made {
         not_here()
     }
 
-    async fn sign_kubelet(&self, _: &NodeName, _: &str) -> Result<String, Failure> {
+    async fn sign_kubelet(&self, _: &NodeName, _: &str, _: bool) -> Result<String, Failure> {
         not_here()
     }
 
@@ -330,12 +330,7 @@ impl Certificates for Made {
         not_here()
     }
 
-    async fn rotate(
-        &self,
-        _: Authority,
-        _: Stage,
-        _: Option<Fingerprint>,
-    ) -> Result<Receiver<ReportEvent>, Failure> {
+    async fn rotate(&self, _: RotationTurn) -> Result<Receiver<ReportEvent>, Failure> {
         not_here()
     }
 

@@ -28,6 +28,9 @@ pub struct ClusterIdentity {
     /// Hexadecimal; absent with external etcd.
     #[prost(string, optional, tag = "2")]
     pub etcd_cluster_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// The same of CAs that are believed beside it, while it is replaced.
+    #[prost(string, repeated, tag = "3")]
+    pub beside: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What a node durably is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -992,12 +995,18 @@ pub struct RotateAuthorityRequest {
     /// "kubernetes", "etcd" or "front-proxy".
     #[prost(string, tag = "1")]
     pub authority: ::prost::alloc::string::String,
-    /// "prepare", "trust", "reissue" or "distrust".
+    /// "prepare", "trust", "pods", "reissue" or "distrust".
     #[prost(string, tag = "2")]
     pub stage: ::prost::alloc::string::String,
     /// SHA-256 of the certificate of the CA that takes the place of all others, hexadecimal; empty in "prepare" alone: make one.
     #[prost(string, tag = "3")]
     pub to: ::prost::alloc::string::String,
+    /// To a worker: the lease that the controller holds for its turn. A control plane takes the lease itself.
+    #[prost(uint64, optional, tag = "4")]
+    pub fence: ::core::option::Option<u64>,
+    /// To a worker: the certificate of `to`, PEM.
+    #[prost(string, tag = "5")]
+    pub certificate: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RotateAuthorityResponse {
@@ -1030,6 +1039,9 @@ pub struct SignKubeletRequest {
     /// A certificate request, PEM. Only its key counts; names in it don't.
     #[prost(string, tag = "1")]
     pub request: ::prost::alloc::string::String,
+    /// The kubelet is to serve with it, not to ask with it.
+    #[prost(bool, tag = "2")]
+    pub serving: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SignKubeletResponse {
@@ -1260,8 +1272,8 @@ pub mod certificate_service_client {
                 .insert(GrpcMethod::new("hactl.v1.CertificateService", "YieldBackend"));
             self.inner.unary(req, path, codec).await
         }
-        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself: this control plane
-        /// signs one with the cluster's CA, for the caller's own name alone.
+        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself, or the CA that signed
+        /// it is being replaced: this control plane signs one with the cluster's CA, for the caller's own name alone.
         pub async fn sign_kubelet(
             &mut self,
             request: impl tonic::IntoRequest<super::SignKubeletRequest>,
@@ -1311,7 +1323,7 @@ pub mod certificate_service_client {
                 .insert(GrpcMethod::new("hactl.v1.CertificateService", "GetTrust"));
             self.inner.unary(req, path, codec).await
         }
-        /// Has this control plane carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
+        /// Has this node carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
         /// caller who goes away does not end it.
         pub async fn rotate_authority(
             &mut self,
@@ -1421,8 +1433,8 @@ pub mod certificate_service_server {
             tonic::Response<super::YieldBackendResponse>,
             tonic::Status,
         >;
-        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself: this control plane
-        /// signs one with the cluster's CA, for the caller's own name alone.
+        /// The client certificate of the calling node's kubelet has ended, so that the kubelet can't ask for another itself, or the CA that signed
+        /// it is being replaced: this control plane signs one with the cluster's CA, for the caller's own name alone.
         async fn sign_kubelet(
             &self,
             request: tonic::Request<super::SignKubeletRequest>,
@@ -1444,7 +1456,7 @@ pub mod certificate_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Has this control plane carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
+        /// Has this node carry a rotation of a CA one stage on: under the cluster's lease and the gates. Tells the story to the end; a
         /// caller who goes away does not end it.
         async fn rotate_authority(
             &self,
@@ -2808,13 +2820,13 @@ pub mod instruction {
         #[prost(bool, tag = "2")]
         pub without_api: bool,
     }
-    /// Carries a rotation of a CA one stage on, on this control plane.
+    /// Carries a rotation of a CA one stage on, on this node.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct RotateAuthority {
         /// "kubernetes", "etcd" or "front-proxy".
         #[prost(string, tag = "1")]
         pub authority: ::prost::alloc::string::String,
-        /// "prepare", "trust", "reissue" or "distrust".
+        /// "prepare", "trust", "pods", "reissue" or "distrust".
         #[prost(string, tag = "2")]
         pub stage: ::prost::alloc::string::String,
         /// SHA-256 of the certificate of the CA that takes the place of all others, hexadecimal.

@@ -76,6 +76,7 @@ impl From<ClusterIdentity> for v1::ClusterIdentity {
         Self {
             ca_fingerprint: identity.ca_fingerprint,
             etcd_cluster_id: identity.etcd_cluster_id,
+            beside: identity.beside,
         }
     }
 }
@@ -83,14 +84,19 @@ impl From<ClusterIdentity> for v1::ClusterIdentity {
 impl TryFrom<v1::ClusterIdentity> for ClusterIdentity {
     type Error = WireError;
     fn try_from(identity: v1::ClusterIdentity) -> Result<Self, WireError> {
-        let pin = identity.ca_fingerprint.strip_prefix("sha256:");
-        if !pin.is_some_and(|hex| hex::decode(hex).is_ok_and(|bytes| bytes.len() == 32)) {
-            let reason = "sha256: and 64 hexadecimal digits are wanted";
-            return Err(WireError::wrong("ca_fingerprint", reason));
+        let pins = [("ca_fingerprint", &identity.ca_fingerprint)];
+        let beside = identity.beside.iter().map(|pin| ("beside", pin));
+        for (field, pin) in pins.into_iter().chain(beside) {
+            let pin = pin.strip_prefix("sha256:");
+            if !pin.is_some_and(|hex| hex::decode(hex).is_ok_and(|bytes| bytes.len() == 32)) {
+                let reason = "sha256: and 64 hexadecimal digits are wanted";
+                return Err(WireError::wrong(field, reason));
+            }
         }
         Ok(Self {
             ca_fingerprint: identity.ca_fingerprint,
             etcd_cluster_id: identity.etcd_cluster_id,
+            beside: identity.beside,
         })
     }
 }

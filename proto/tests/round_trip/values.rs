@@ -209,12 +209,18 @@ pub(crate) fn grant() -> impl Strategy<Value = Grant> {
 }
 
 pub(crate) fn identity() -> impl Strategy<Value = ClusterIdentity> {
-    ("sha256:[0-9a-f]{64}", prop::option::of("[0-9a-f]{16}")).prop_map(
-        |(ca_fingerprint, etcd_cluster_id)| ClusterIdentity {
-            ca_fingerprint,
-            etcd_cluster_id,
-        },
+    (
+        "sha256:[0-9a-f]{64}",
+        prop::option::of("[0-9a-f]{16}"),
+        prop::collection::vec("sha256:[0-9a-f]{64}", 0..2),
     )
+        .prop_map(
+            |(ca_fingerprint, etcd_cluster_id, beside)| ClusterIdentity {
+                ca_fingerprint,
+                etcd_cluster_id,
+                beside,
+            },
+        )
 }
 
 pub(crate) fn evidence() -> impl Strategy<Value = Vec<String>> {

@@ -40,6 +40,7 @@ impl State {
         machine.started = None;
         machine.etcd = None;
         machine.pods.clear();
+        machine.took.clear();
         machine.powered = true;
         let configured = machine.tree.exists(layout::KUBELET_CONFIG);
         for (name, service) in &mut machine.services {
@@ -64,8 +65,12 @@ impl State {
                 self.register(name);
             }
         }
+        self.machines
+            .values_mut()
+            .for_each(crate::trust::begin_services);
         self.elect();
         self.publish();
+        self.give_root_authority();
     }
 
     /// Notes since when the static pods run.
@@ -100,16 +105,23 @@ impl State {
             let text = machine.tree.text(format!("{}/{file}", layout::MANIFESTS));
             match of_manifest(&text, component) {
                 Some(tag) => {
-                    if machine.pods.get(component) != Some(&tag) {
+                    // Whatever else changes in the manifest, the kubelet begins it anew.
+                    let began = machine.manifests.get(component);
+                    let signs_anew = component == "kube-controller-manager"
+                        && began.is_some_and(|began| *began != text);
+                    if machine.pods.get(component) != Some(&tag) || signs_anew {
+                        if component == "kube-controller-manager"
+                            && !crate::trust::signs(machine, &text)
+                        {
+                            // It ends at once, and is begun again.
+                            machine.pods.remove(component);
+                            continue;
+                        }
                         let held = machine.tree.text(certificate_of(component));
                         machine.holds.insert(component.to_owned(), held);
                         *machine.begun.entry(component.to_owned()).or_default() += 1;
-                        let files = crate::trust::files_of(component).iter();
-                        let took = files.map(|file| {
-                            let text = machine.tree.text(format!("{}/{file}", layout::PKI));
-                            ((*file).to_owned(), text)
-                        });
-                        machine.took.insert(component.to_owned(), took.collect());
+                        crate::trust::begins(machine, component);
+                        machine.manifests.insert(component.to_owned(), text);
                     }
                     machine.pods.insert(component.to_owned(), tag);
                 }

@@ -76,6 +76,8 @@ pub struct Machine {
     pub(crate) kubelet_running: String,
     /// Tags of the static pods that run, by component.
     pub pods: BTreeMap<String, String>,
+    /// The manifests that they began with.
+    pub(crate) manifests: BTreeMap<String, String>,
     /// How many containers of each component began.
     pub(crate) begun: BTreeMap<String, u64>,
     /// When its kubelet heard of an API first since it started: before that it ends no pod whose manifest goes.
@@ -137,6 +139,7 @@ impl Machine {
             agent: "0.1.0".to_owned(),
             kubelet_running: version.to_owned(),
             pods: BTreeMap::new(),
+            manifests: BTreeMap::new(),
             begun: BTreeMap::new(),
             heard_api: None,
             holds: BTreeMap::new(),

@@ -96,12 +96,10 @@ pub(crate) fn kubeconfig(endpoint: &str, authority: &str, client: &Pair) -> Stri
 }
 
 /// The kubelet's kubeconfig: its certificate is in a file that it replaces itself.
-pub(crate) fn kubelet_config(endpoint: &str) -> String {
+pub(crate) fn kubelet_config(endpoint: &str, authority: &str) -> String {
     let file = hactl_node_plan::certificate::place::KUBELET_CLIENT;
-    let start = start(
-        endpoint,
-        "certificate-authority: /etc/kubernetes/pki/ca.crt",
-    );
+    let data = BASE64.encode(authority.as_bytes());
+    let start = start(endpoint, &format!("certificate-authority-data: {data}"));
     format!("{start}    client-certificate: {file}\n    client-key: {file}\n")
 }
 
@@ -111,6 +109,13 @@ fn start(endpoint: &str, authority: &str) -> String {
          contexts:\n- name: one\n  context:\n    cluster: kubernetes\n    user: one\ncurrent-context: one\nusers:\n- name: one\n  \
          user:\n"
     )
+}
+
+/// The first certificate of a PEM file, PEM.
+pub(crate) fn first(pem: &str) -> String {
+    der(pem).map_or_else(String::new, |der| {
+        hactl_node_plan::certificate::pem::written_as(&der)
+    })
 }
 
 /// The bytes of the first certificate of a PEM file.

@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
             | "ctr" => self.packages(command)?,
             "kubectl" => self.kubectl(command),
             "systemctl" => self.systemctl(command),
-            "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" | "ln" => {
+            "ip" | "kubelet" | "haproxy" | "keepalived" | "true" | "journalctl" | "ln" | "sync" => {
                 self.small(command)
             }
             program => {

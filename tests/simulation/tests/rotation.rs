@@ -12,7 +12,7 @@ use std::time::Duration;
 use hactl_controller::rotation::{End, Told, Wish, rotate};
 use hactl_node_plan::certificate::trust::certificates;
 use hactl_proto::report::Outcome;
-use hactl_proto::rotation::{Authority, Fingerprint, Stage};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationTurn, Stage};
 use support::fleet::cluster;
 use support::rotating::{CONTROL_PLANES, Fleet, alone, bundle, in_file, understood, watched};
 use support::{life, name};
@@ -24,7 +24,7 @@ fn to_the_end(authority: Authority) {
     life(&world, async {
         let fleet = Fleet::start(&world).await;
         let end = fleet.run(authority, Wish::Forward).await;
-        let End::Confirm { from, to } = end else {
+        let End::Confirm { from, to, stage } = end else {
             panic!("{end:?}");
         };
         assert_eq!(from.as_str(), before[0]);
@@ -37,6 +37,7 @@ fn to_the_end(authority: Authority) {
         assert_eq!(
             again,
             End::Confirm {
+                stage,
                 from,
                 to: to.clone()
             }
@@ -135,13 +136,20 @@ fn an_agent_refuses_stages_out_of_their_order() {
     life(&world, async {
         let fleet = Fleet::start(&world).await;
         let agent = &fleet.agents[&name("cp1")];
-        let made = agent.rotate(authority, Stage::Prepare, None).await;
+        let turn = |stage: Stage, to: Option<Fingerprint>| RotationTurn {
+            authority,
+            stage,
+            to,
+            fence: None,
+            certificate: String::new(),
+        };
+        let made = agent.rotate(turn(Stage::Prepare, None)).await;
         assert_eq!(made, Outcome::Succeeded);
         let held = agent.trust(authority).await.holds;
         let to = held.into_iter().find(|one| one.as_str() != before[0]);
         let refused = async |node: &str, stage: Stage| {
             let agent = &fleet.agents[&name(node)];
-            match agent.rotate(authority, stage, to.clone()).await {
+            match agent.rotate(turn(stage, to.clone())).await {
                 Outcome::Refused { findings } => findings
                     .into_iter()
                     .map(|finding| finding.check)

@@ -169,9 +169,13 @@ pub fn next(situation: &Situation<'_>) -> Next {
 fn settled(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
     match &situation.here.holding {
         Holding::Complete { identity: held, .. }
-            if held.ca_fingerprint == identity.ca_fingerprint =>
+            if held.authorities().eq(identity.authorities()) =>
         {
             Next::Done
+        }
+        // Its CA is being replaced: a known one lies beside the other, so it is the same cluster, and the record follows.
+        Holding::Complete { identity: held, .. } if held.shares_ca(identity) => {
+            Next::Settle(held.clone())
         }
         Holding::Complete { identity: held, .. } => refuse(finding::other_cluster(held, identity)),
         Holding::Partial { evidence } => refuse(finding::data_lost(identity, evidence)),
@@ -182,9 +186,7 @@ fn settled(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
 /// A cluster is known, this node is not settled in it.
 fn joining(situation: &Situation<'_>, identity: &ClusterIdentity) -> Next {
     let clean = match &situation.here.holding {
-        Holding::Complete { identity: held, .. }
-            if held.ca_fingerprint != identity.ca_fingerprint =>
-        {
+        Holding::Complete { identity: held, .. } if !held.shares_ca(identity) => {
             return refuse(finding::other_cluster(held, identity));
         }
         Holding::Complete {
@@ -268,7 +270,7 @@ fn forbids_resuming(situation: &Situation<'_>, objection: &GrantRefusal) -> bool
         | GrantRefusal::Initialising(_)
         | GrantRefusal::AlreadyGranted(_) => true,
         GrantRefusal::Member(theirs) => match &situation.here.holding {
-            Holding::Complete { identity, .. } => identity.ca_fingerprint != theirs.ca_fingerprint,
+            Holding::Complete { identity, .. } => !identity.shares_ca(theirs),
             Holding::Nothing | Holding::Partial { .. } => true,
         },
         GrantRefusal::InstanceDiffers { node, .. } => *node == situation.record.node,
@@ -350,11 +352,7 @@ fn as_candidate(situation: &Situation<'_>) -> Next {
 fn foreign(situation: &Situation<'_>, member: Option<&ClusterIdentity>) -> Option<Vec<Finding>> {
     match (&situation.here.holding, member) {
         (Holding::Nothing, _) => None,
-        (Holding::Complete { identity, .. }, Some(member))
-            if identity.ca_fingerprint == member.ca_fingerprint =>
-        {
-            None
-        }
+        (Holding::Complete { identity, .. }, Some(member)) if identity.shares_ca(member) => None,
         (Holding::Complete { identity, .. }, _) => Some(vec![finding::foreign(&[format!(
             "a cluster with CA {}",
             identity.ca_fingerprint

@@ -82,6 +82,7 @@ fn identity(ca: &str) -> ClusterIdentity {
     ClusterIdentity {
         ca_fingerprint: format!("sha256:{ca}"),
         etcd_cluster_id: None,
+        beside: Vec::new(),
     }
 }
 

@@ -3,6 +3,12 @@
 //! A process believes and presents what it took up when it began, not what its files hold now: the agent writes that down when it begins
 //! one anew, and marks all that read a file before it changes it. A process that begins anew by itself meanwhile is begun anew once more.
 
+/// What is done to files' texts.
+pub mod edit;
+mod place;
+/// Pods, and what they were given to believe.
+pub mod pods;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_proto::Timestamp;
@@ -11,7 +17,10 @@ use hactl_proto::rotation::{Authority, AuthoritySeen, Fingerprint, TrustSeen};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::pem::{CERTIFICATE, blocks};
+pub use place::{Leaf, Place, Process, SIGNING_CA, place};
+
+use super::kubeconfig::{self, Source};
+use super::pem::{CERTIFICATE, blocks, written_as};
 use super::x509::Certificate;
 use crate::step::certificates::StaticPod;
 
@@ -20,63 +29,6 @@ pub const RECORD_VERSION: u32 = 1;
 
 /// Files that were read; absent ones are not in it. Keys may be among them: wiped when dropped.
 pub type Files = BTreeMap<String, Result<Zeroizing<Vec<u8>>, String>>;
-
-/// Where a CA is on a control plane, who reads it, and what it signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Its certificate, or several: the first is the one whose key is beside it.
-    pub bundle: &'static str,
-    /// Its key.
-    pub key: &'static str,
-    /// Pods that take it up when they begin.
-    pub pods: &'static [StaticPod],
-    /// What it signs: name, file, and who presents it; nobody: it is read anew each time.
-    pub leaves: &'static [(&'static str, &'static str, Option<StaticPod>)],
-}
-
-/// The place of a CA; `None`: its rotation is not known here.
-pub const fn place(authority: Authority) -> Option<Place> {
-    match authority {
-        Authority::Kubernetes => None,
-        Authority::Etcd => Some(Place {
-            bundle: "/etc/kubernetes/pki/etcd/ca.crt",
-            key: "/etc/kubernetes/pki/etcd/ca.key",
-            pods: &[StaticPod::Etcd, StaticPod::ApiServer],
-            leaves: &[
-                (
-                    "etcd-server",
-                    "/etc/kubernetes/pki/etcd/server.crt",
-                    Some(StaticPod::Etcd),
-                ),
-                (
-                    "etcd-peer",
-                    "/etc/kubernetes/pki/etcd/peer.crt",
-                    Some(StaticPod::Etcd),
-                ),
-                (
-                    "etcd-healthcheck-client",
-                    "/etc/kubernetes/pki/etcd/healthcheck-client.crt",
-                    None,
-                ),
-                (
-                    "apiserver-etcd-client",
-                    "/etc/kubernetes/pki/apiserver-etcd-client.crt",
-                    Some(StaticPod::ApiServer),
-                ),
-            ],
-        }),
-        Authority::FrontProxy => Some(Place {
-            bundle: "/etc/kubernetes/pki/front-proxy-ca.crt",
-            key: "/etc/kubernetes/pki/front-proxy-ca.key",
-            pods: &[StaticPod::ApiServer, StaticPod::ControllerManager],
-            leaves: &[(
-                "front-proxy-client",
-                "/etc/kubernetes/pki/front-proxy-client.crt",
-                Some(StaticPod::ApiServer),
-            )],
-        }),
-    }
-}
 
 /// What a process took up when it began.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -141,9 +93,11 @@ pub struct Material<'a> {
     pub node: NodeName,
     /// Now, by its clock.
     pub at: Timestamp,
+    /// Where the CA is on it.
+    pub place: Option<Place>,
     /// The bundle, the leaves.
     pub files: &'a Files,
-    /// Certificates of pairs that lie aside, keys beside them.
+    /// CAs that lie aside: on a control plane their keys beside them.
     pub aside: &'a [Certificate],
     /// Whether the key beside the bundle belongs to its first certificate.
     pub signs: bool,
@@ -163,6 +117,7 @@ pub fn trust(authority: Authority, material: &Material<'_>) -> TrustSeen {
         pending: BTreeSet::new(),
         presents: BTreeMap::new(),
         authorities: BTreeMap::new(),
+        pods: None,
         complaint: None,
     };
     if let Err(complaint) = fill(&mut seen, material) {
@@ -172,8 +127,9 @@ pub fn trust(authority: Authority, material: &Material<'_>) -> TrustSeen {
 }
 
 fn fill(seen: &mut TrustSeen, material: &Material<'_>) -> Result<(), String> {
-    let place = place(seen.authority)
-        .ok_or_else(|| format!("this agent does not rotate the CA {}", seen.authority))?;
+    let place = material
+        .place
+        .ok_or_else(|| format!("this node has no part in the CA {}", seen.authority))?;
     let bundle = read(material, place.bundle)?;
     let first = bundle
         .first()
@@ -189,6 +145,7 @@ fn fill(seen: &mut TrustSeen, material: &Material<'_>) -> Result<(), String> {
                 authority: one.authority,
                 not_before: one.not_before,
                 not_after: one.not_after,
+                certificate: written_as(one.der()),
             };
             seen.authorities.insert(key, about);
         }
@@ -196,18 +153,32 @@ fn fill(seen: &mut TrustSeen, material: &Material<'_>) -> Result<(), String> {
     let in_file: BTreeSet<Fingerprint> = bundle.iter().filter_map(fingerprint).collect();
     seen.believes
         .insert(place.bundle.to_owned(), in_file.clone());
-    let mut signers: BTreeMap<&str, Fingerprint> = BTreeMap::new();
-    for (name, file, _) in place.leaves {
-        let leaf = read(material, file)?;
-        let leaf = leaf
-            .first()
-            .ok_or_else(|| format!("{file} holds no certificate"))?;
+    let by_name = |leaf: &Certificate, file: &str| {
         let signer = known.iter().find(|one| leaf.signed_by(one));
-        let signer = signer
+        signer
             .and_then(|one| fingerprint(one))
-            .ok_or_else(|| format!("{file} is signed by no CA that is known here"))?;
-        signers.insert(name, signer.clone());
-        seen.presents.insert((*name).to_owned(), signer);
+            .ok_or_else(|| format!("{file} is signed by no CA that is known here"))
+    };
+    for leaf in place.leaves {
+        if !leaf.required && !material.files.contains_key(leaf.file) {
+            continue;
+        }
+        let (own, believed) = shown(material, leaf)?;
+        if let Some(own) = own {
+            seen.presents
+                .insert(leaf.name.to_owned(), by_name(&own, leaf.file)?);
+        }
+        if let Some(believed) = believed {
+            let all = believed.iter().filter_map(fingerprint).collect();
+            seen.believes.insert(leaf.name.to_owned(), all);
+        }
+    }
+    // The controller manager signs with it; on workers nothing does.
+    if seen.authority == Authority::Kubernetes
+        && material.signs
+        && let Some(signer) = seen.signer.clone()
+    {
+        seen.presents.insert(SIGNER.to_owned(), signer);
     }
     let record = material
         .record
@@ -215,13 +186,12 @@ fn fill(seen: &mut TrustSeen, material: &Material<'_>) -> Result<(), String> {
         .map_err(|reason| format!("what processes took up is unknown: {reason}"))?
         .unwrap_or_default();
     let record = record.processes.get(&seen.authority);
-    for pod in place.pods {
-        let name = pod.component().to_owned();
-        let files = taken_up(place, *pod, &in_file, &signers);
+    for process in place.readers {
+        let name = process.name().to_owned();
         let taken = match record.and_then(|all| all.get(&name)) {
             Some(taken) => taken.clone(),
             // Nothing was ever changed here: it holds what the file does.
-            None if in_file.len() == 1 => files,
+            None if in_file.len() == 1 => takes_up(seen, place, *process),
             None => TakenUp {
                 pending: true,
                 ..TakenUp::default()
@@ -240,44 +210,68 @@ fn fill(seen: &mut TrustSeen, material: &Material<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a process that begins now takes up.
-pub fn taken_up(
-    place: Place,
-    pod: StaticPod,
-    in_file: &BTreeSet<Fingerprint>,
-    signers: &BTreeMap<&str, Fingerprint>,
-) -> TakenUp {
-    let own = place.leaves.iter().filter(|(.., by)| *by == Some(pod));
+/// What the controller manager signs with, among what is presented.
+const SIGNER: &str = "signer";
+
+/// The certificate of a leaf, and of a kubeconfig whom it believes; each where it has one in itself.
+type Shown = (Option<Certificate>, Option<Vec<Certificate>>);
+
+fn shown(material: &Material<'_>, leaf: &Leaf) -> Result<Shown, String> {
+    let none = || format!("{} holds no certificate", leaf.file);
+    if !leaf.kubeconfig() {
+        let all = read(material, leaf.file)?;
+        return Ok((Some(all.into_iter().next().ok_or_else(none)?), None));
+    }
+    let fault = |reason: &dyn std::fmt::Display| format!("{}: {reason}", leaf.file);
+    let bytes = match material.files.get(leaf.file) {
+        None => return Err(format!("{} is not there", leaf.file)),
+        Some(Err(reason)) => return Err(reason.clone()),
+        Some(Ok(bytes)) => bytes,
+    };
+    let held = kubeconfig::read(bytes).map_err(|error| fault(&error))?;
+    let embedded = |source: Option<Source>| match source {
+        Some(Source::Embedded(bytes)) => certificates(&bytes).map(Some),
+        // A file that is looked at by itself.
+        Some(Source::File(_)) | None => Ok(None),
+    };
+    let own = embedded(held.certificate).map_err(|error| fault(&error))?;
+    let believed = embedded(held.authority).map_err(|error| fault(&error))?;
+    let own = own.map(|all| all.into_iter().next().ok_or_else(none));
+    Ok((own.transpose()?, believed))
+}
+
+/// What a process that begins now takes up, by what the node says of its files.
+pub fn takes_up(seen: &TrustSeen, place: Place, process: Process) -> TakenUp {
+    let mut believes = seen.believes.get(place.bundle).cloned().unwrap_or_default();
+    let mut presents = BTreeSet::new();
+    for leaf in place.leaves.iter().filter(|leaf| leaf.by == Some(process)) {
+        presents.extend(seen.presents.get(leaf.name).cloned());
+        // Towards the API server it believes its kubeconfig, towards others the file.
+        if let Some(all) = seen.believes.get(leaf.name) {
+            believes.retain(|one| all.contains(one));
+        }
+    }
+    if process == Process::Pod(StaticPod::ControllerManager) {
+        presents.extend(seen.presents.get(SIGNER).cloned());
+    }
     TakenUp {
-        believes: in_file.clone(),
-        presents: own
-            .filter_map(|(name, ..)| signers.get(name).cloned())
-            .collect(),
+        believes,
+        presents,
         pending: false,
     }
 }
 
-/// What a process took up, from what the node said just before it began.
-pub fn takes_up(seen: &TrustSeen, pod: StaticPod) -> Option<TakenUp> {
-    let place = place(seen.authority)?;
-    let in_file = seen.believes.get(place.bundle)?;
-    let signers = place
-        .leaves
-        .iter()
-        .filter_map(|(name, ..)| Some((*name, seen.presents.get(*name)?.clone())))
-        .collect();
-    Some(taken_up(place, pod, in_file, &signers))
-}
-
 /// Before a file is changed to hold these CAs: every process that reads it is marked, and is known to believe no more than what stays.
 /// `None` of `stays`: only what is presented changes.
-pub fn mark(record: &mut TrustRecord, seen: &TrustSeen, stays: Option<&BTreeSet<Fingerprint>>) {
-    let Some(place) = place(seen.authority) else {
-        return;
-    };
+pub fn mark(
+    record: &mut TrustRecord,
+    seen: &TrustSeen,
+    stays: Option<&BTreeSet<Fingerprint>>,
+    processes: impl IntoIterator<Item = Process>,
+) {
     let all = record.processes.entry(seen.authority).or_default();
-    for pod in place.pods {
-        let name = pod.component();
+    for process in processes {
+        let name = process.name();
         let taken = all.entry(name.to_owned()).or_insert_with(|| TakenUp {
             believes: seen.believes.get(name).cloned().unwrap_or_default(),
             presents: BTreeSet::new(),

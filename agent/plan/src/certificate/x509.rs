@@ -54,6 +54,11 @@ impl Certificate {
         })
     }
 
+    /// The whole, as it was signed.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
     /// Whether that authority's key verifies this one's signature, and its name is the issuer's. A name alone proves nothing:
     /// every cluster's CA is called `kubernetes`.
     pub fn signed_by(&self, authority: &Self) -> bool {

@@ -7,6 +7,7 @@ use hactl_proto::spec::API_SERVER_PORT;
 
 use super::config::host_port;
 use super::layout;
+use crate::certificate::trust::pods::ROOT_CA;
 use crate::command::{Command, Input};
 
 /// kubectl with the rights of one kubeconfig.
@@ -104,6 +105,35 @@ impl Kubectl {
         let selector = node.map(|node| format!("--field-selector=spec.nodeName={node}"));
         let words = ["get", "pods", "--all-namespaces", "-o", "json"];
         self.command(words.into_iter().chain(selector.as_deref()))
+    }
+
+    /// The CA that pods of each namespace are given, as the API's own JSON: kubectl leaves out who changed an object when.
+    pub fn root_authorities(&self) -> Command {
+        let path = format!("/api/v1/configmaps?fieldSelector=metadata.name%3D{ROOT_CA}");
+        self.command(["get", "--raw", &path])
+    }
+
+    /// The same in secrets of service accounts' tokens (up to 1.23), one `namespace ca time…` a line. No token is asked for.
+    pub fn token_secrets(&self) -> Command {
+        self.command([
+            "get",
+            "secrets",
+            "--all-namespaces",
+            "--field-selector=type=kubernetes.io/service-account-token",
+            "-o",
+            "jsonpath={range .items[*]}{.metadata.namespace}{\" \"}{.data.ca\\.crt}{\" \"}{.metadata.managedFields[*].time}{\"\\n\"}{end}",
+        ])
+    }
+
+    /// Has the pods of a deployment, daemon set or stateful set begin anew, as its own strategy says.
+    pub fn rollout_restart(&self, kind: &str, namespace: &str, name: &str) -> Command {
+        self.command([
+            "rollout",
+            "restart",
+            "-n",
+            namespace,
+            &format!("{kind}/{name}"),
+        ])
     }
 
     /// All requests for certificates, as JSON.

@@ -1,4 +1,4 @@
-//! The plan of a control plane's part in a rotation of a CA.
+//! The plan of a node's part in a rotation of a CA.
 //!
 //! Before something is changed it has to be safe; what was begun goes on. The controller plans by what all nodes say; this looks at what
 //! this node alone can know, again.
@@ -14,7 +14,7 @@ use super::kubernetes::{refusal, stacked, wrong_role};
 use super::rollout::not_under_lease;
 use super::{NodeContext, Refusal, renew, upgrade};
 use crate::certificate::renewal::RenewalProgress;
-use crate::certificate::trust::place;
+use crate::certificate::trust::{Place, Process, place};
 use crate::facts::{Facts, Known};
 use crate::step::Step;
 use crate::step::certificates::{CertificateStep, StaticPod};
@@ -51,41 +51,79 @@ pub fn rotate(
     {
         return Err(refused(unknown(complaint)));
     }
-    let mut steps = Vec::new();
-    match order.stage {
+    let place =
+        place(order.authority, node).ok_or_else(|| refused(unknown("it has none on this node")))?;
+    let cluster = order.authority == Authority::Kubernetes && node.role == NodeRole::ControlPlane;
+    let mut steps: Vec<CertificateStep> = Vec::new();
+    Ok(match order.stage {
         // The pair was put aside before: it comes from another control plane, and no key is in an order.
-        Stage::Prepare => {}
+        Stage::Prepare => Vec::new(),
+        Stage::Pods => vec![Step::Certificate(CertificateStep::RestartPods)],
         Stage::Trust => {
-            let change = !in_file(seen).contains(&order.to);
+            let change = !held(seen, place).all(|all| all.contains(&order.to));
             if change {
-                steps.push(Step::Certificate(CertificateStep::TrustSuccessor));
+                steps.push(CertificateStep::TrustSuccessor);
             }
-            steps.extend(restarts(seen, change, node, facts));
-            if order.authority == Authority::FrontProxy {
-                steps.push(Step::Certificate(CertificateStep::Republish));
+            if cluster {
+                steps.push(CertificateStep::PublishClusterInfo);
             }
+            with_restarts(steps, seen, place, change, node, facts)
         }
-        Stage::Reissue => {
-            steps.push(Step::Certificate(CertificateStep::SignWithSuccessor));
-            // After it: what a cut renewal is mended from is of the successor too.
-            if renewing.is_none() {
-                steps.push(Step::Certificate(CertificateStep::Keep));
-            }
-            steps.extend(renew::steps(renewing, false, node, facts));
-        }
+        Stage::Reissue => reissue(order, renewing, place, node, facts, seen),
         Stage::Distrust => {
-            let change = in_file(seen).iter().any(|one| *one != order.to);
+            let mut held = held(seen, place);
+            let change = held.any(|all| all.iter().any(|one| *one != order.to));
             if change {
-                steps.push(Step::Certificate(CertificateStep::TrustSuccessorAlone));
+                steps.push(CertificateStep::TrustSuccessorAlone);
             }
-            steps.extend(restarts(seen, change, node, facts));
-            if order.authority == Authority::FrontProxy {
-                steps.push(Step::Certificate(CertificateStep::Republish));
+            if cluster {
+                steps.push(CertificateStep::PublishClusterInfo);
             }
+            let mut steps = with_restarts(steps, seen, place, change, node, facts);
             steps.push(Step::Certificate(CertificateStep::ForgetOthers));
+            steps
         }
+    })
+}
+
+/// The signer changes, then all that it signs; the kubelet's pairs lie ready, signed by the successor, since the beginning of the turn.
+fn reissue(
+    order: &RotationOrder,
+    renewing: Option<&RenewalProgress>,
+    place: Place,
+    node: &NodeContext,
+    facts: &Facts,
+    seen: &TrustSeen,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut push = |step| steps.push(Step::Certificate(step));
+    if place.readers.contains(&Process::Kubelet) && facts.rollout.kubelet_pair == Known::Is(true) {
+        push(CertificateStep::InstallKubelet);
     }
-    Ok(steps)
+    push(CertificateStep::SignWithSuccessor);
+    if node.role == NodeRole::Worker {
+        return steps;
+    }
+    let others = seen
+        .presents
+        .iter()
+        .any(|(name, by)| *by != order.to && !kubelets(name));
+    // Only the kubelet's was left, or is old again: what kubeadm signs is through.
+    let signs = seen.signer.as_ref() == Some(&order.to);
+    if renewing.is_none() && signs && !others && seen.pending.is_empty() {
+        return steps;
+    }
+    // After it: what a cut renewal is mended from is of the successor too.
+    if renewing.is_none() {
+        push(CertificateStep::Keep);
+    }
+    steps.extend(renew::steps(renewing, false, node, facts));
+    steps
+}
+
+/// Whether a certificate is one that the kubelet presents, by the name that it has in [`TrustSeen::presents`].
+pub fn kubelets(name: &str) -> bool {
+    name == "kubelet.conf" || name.starts_with("kubelet-") || name.starts_with("kubelet presents ")
 }
 
 /// How far the renewal inside of this reissue has come, where one was begun and is not through.
@@ -105,6 +143,9 @@ fn through(order: &RotationOrder, seen: &TrustSeen) -> bool {
     let mut believes = seen.believes.values();
     match order.stage {
         Stage::Prepare => seen.holds.contains(to),
+        Stage::Pods => seen.pods.as_ref().is_some_and(|pods| {
+            pods.unknown.is_none() && pods.given.contains(to) && pods.older.is_empty()
+        }),
         Stage::Trust => believes.all(|one| one.contains(to)),
         Stage::Reissue => {
             seen.presents.values().all(|one| one == to) && seen.signer.as_ref() == Some(to)
@@ -116,28 +157,52 @@ fn through(order: &RotationOrder, seen: &TrustSeen) -> bool {
     }
 }
 
-/// The CAs that the file holds now.
-fn in_file(seen: &TrustSeen) -> BTreeSet<Fingerprint> {
-    let file = place(seen.authority).map(|place| place.bundle);
-    let found = file.and_then(|file| seen.believes.get(file));
-    found.cloned().unwrap_or_default()
+/// What the CA's file holds now, and what each kubeconfig of this node believes.
+fn held(seen: &TrustSeen, place: Place) -> impl Iterator<Item = &BTreeSet<Fingerprint>> {
+    let leaves = place.leaves.iter().map(|leaf| leaf.name);
+    leaves
+        .chain([place.bundle])
+        .filter_map(|name| seen.believes.get(name))
 }
 
 /// Of all that read the file where it changes, else of those that began before it was changed.
-fn restarts(seen: &TrustSeen, all: bool, node: &NodeContext, facts: &Facts) -> Vec<Step> {
-    let readers = place(seen.authority).map_or(&[][..], |place| place.pods);
-    let mut steps = Vec::new();
-    for pod in StaticPod::ALL {
-        if !readers.contains(&pod) || !(all || seen.pending.contains(pod.component())) {
-            continue;
-        }
+fn with_restarts(
+    first: Vec<CertificateStep>,
+    seen: &TrustSeen,
+    place: Place,
+    all: bool,
+    node: &NodeContext,
+    facts: &Facts,
+) -> Vec<Step> {
+    let mut steps: Vec<Step> = first.into_iter().map(Step::Certificate).collect();
+    let restarts = |process: Process| {
+        place.readers.contains(&process) && (all || seen.pending.contains(process.name()))
+    };
+    let mut pods = false;
+    for pod in StaticPod::ALL
+        .into_iter()
+        .filter(|pod| restarts(Process::Pod(*pod)))
+    {
+        pods = true;
         if pod == StaticPod::Etcd && upgrade::leads(facts) {
             steps.push(Step::Rollout(RolloutStep::MoveLeader));
         }
         steps.push(Step::Certificate(CertificateStep::Restart(pod)));
     }
-    if !steps.is_empty() || stacked(node) {
-        steps.push(Step::Certificate(CertificateStep::AwaitControlPlane));
+    let mut push = |step| steps.push(Step::Certificate(step));
+    if node.role == NodeRole::ControlPlane && (pods || stacked(node)) {
+        push(CertificateStep::AwaitControlPlane);
+    }
+    // After the pods: a kubelet that has just begun may not have heard of an API yet, and ends no static pod before.
+    if restarts(Process::Kubelet) {
+        push(CertificateStep::RestartKubelet);
+    }
+    // Last: one that is reloaded forgets that it was told to let this node go.
+    if restarts(Process::Haproxy) {
+        push(CertificateStep::ReloadHaproxy);
+    }
+    if place.published.is_some() {
+        push(CertificateStep::Republish);
     }
     steps
 }
@@ -150,16 +215,27 @@ fn against(
     facts: &Facts,
     seen: &TrustSeen,
 ) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = wrong_role(node, NodeRole::ControlPlane)
-        .into_iter()
-        .collect();
-    findings.extend(not_under_lease(instruction, facts));
-    if stacked(node) {
-        findings.extend(upgrade::quorum(facts));
+    let mut findings: Vec<Finding> = Vec::new();
+    let control_plane = node.role == NodeRole::ControlPlane;
+    if control_plane {
+        findings.extend(not_under_lease(instruction, facts));
+        if stacked(node) {
+            findings.extend(upgrade::quorum(facts));
+        }
+    } else if order.authority != Authority::Kubernetes {
+        findings.extend(wrong_role(node, NodeRole::ControlPlane));
+    } else if instruction.fence.is_none() {
+        // A worker reads no lease: whoever orders holds it, and the number is compared with the highest that was seen here.
+        findings.push(refusal(
+            "lease-in-force",
+            "the order names no lease".to_owned(),
+            "a lease number".to_owned(),
+            "`hactl-controller certs rotate-ca` takes the lease for a worker's turn.",
+        ));
     }
     findings.extend(renew::under_upgrade(facts));
     findings.extend(seen.complaint.as_deref().map(unknown));
-    if !seen.holds.contains(&order.to) {
+    if control_plane && !seen.holds.contains(&order.to) {
         findings.push(refusal(
             "rotation-pair",
             format!("the pair of the CA {} is not on this node", order.to),
@@ -176,7 +252,7 @@ fn against(
         ));
     }
     if order.stage == Stage::Reissue {
-        findings.extend(not_ready_to_reissue(order, facts, seen));
+        findings.extend(not_ready_to_reissue(order, node, facts, seen));
     }
     if order.stage == Stage::Distrust {
         let other = seen.presents.iter().find(|(_, by)| **by != order.to);
@@ -192,7 +268,12 @@ fn against(
     findings
 }
 
-fn not_ready_to_reissue(order: &RotationOrder, facts: &Facts, seen: &TrustSeen) -> Vec<Finding> {
+fn not_ready_to_reissue(
+    order: &RotationOrder,
+    node: &NodeContext,
+    facts: &Facts,
+    seen: &TrustSeen,
+) -> Vec<Finding> {
     let strangers = seen.believes.iter();
     let mut findings: Vec<Finding> = strangers
         .filter(|(_, believes)| !believes.contains(&order.to))
@@ -206,8 +287,19 @@ fn not_ready_to_reissue(order: &RotationOrder, facts: &Facts, seen: &TrustSeen) 
         })
         .collect();
     match &facts.rollout.certificates {
+        _ if node.role == NodeRole::Worker => {}
         Known::Is(seen) => findings.extend(renew::unfit(seen)),
         Known::Unknown(reason) => findings.push(unknown(reason)),
+    }
+    let old = seen.presents.iter();
+    let old = old.filter(|(name, by)| kubelets(name) && **by != order.to);
+    if old.count() > 0 && facts.rollout.kubelet_pair != Known::Is(true) {
+        findings.push(refusal(
+            "rotation-kubelet",
+            "no certificate for the kubelet lies ready".to_owned(),
+            format!("one that the CA {} signed", order.to),
+            "`hactl-controller certs rotate-ca` has it made at the beginning of the turn.",
+        ));
     }
     findings
 }

@@ -34,12 +34,20 @@ pub enum CertificateStep {
     SignWithSuccessor,
     /// Has the CA's file hold the successor alone.
     TrustSuccessorAlone,
-    /// Has the cluster publish again which CA of front proxies extension API servers believe.
+    /// Has the cluster publish again which CA of clients, or of front proxies, extension API servers believe.
     Republish,
     /// Removes the pairs of all CAs but the successor's.
     ForgetOthers,
-    /// Puts the pair in that lies ready for the kubelet, restarts the kubelet, waits until it is well.
+    /// Puts the pairs in that lie ready for the kubelet, restarts the kubelet, waits until it is well.
     InstallKubelet,
+    /// Restarts the kubelet, waits until it is well.
+    RestartKubelet,
+    /// Has HAProxy read the CA anew that it verifies API servers with.
+    ReloadHaproxy,
+    /// Has the config map that joining nodes read, `cluster-info`, name the CAs that are believed here.
+    PublishClusterInfo,
+    /// Has pods begin anew that may not believe the successor, and waits until none of them is left.
+    RestartPods,
 }
 
 impl StaticPod {
@@ -79,9 +87,13 @@ impl CertificateStep {
             Self::TrustSuccessor => "trust-successor",
             Self::SignWithSuccessor => "sign-with-successor",
             Self::TrustSuccessorAlone => "trust-successor-alone",
-            Self::Republish => "republish-front-proxy-ca",
+            Self::Republish => "republish-client-ca",
             Self::ForgetOthers => "forget-other-authorities",
             Self::InstallKubelet => "install-kubelet-certificate",
+            Self::RestartKubelet => "restart-kubelet",
+            Self::ReloadHaproxy => "reload-haproxy",
+            Self::PublishClusterInfo => "publish-cluster-info",
+            Self::RestartPods => "restart-pods",
         }
     }
 }

@@ -153,6 +153,7 @@ impl Grants {
             identity: ClusterIdentity {
                 ca_fingerprint: made_by.to_string(),
                 etcd_cluster_id: None,
+                beside: Vec::new(),
             },
         };
         let caller = Caller::control_plane(name(member.name));

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use hactl_proto::instruction::Fence;
-use hactl_proto::rotation::{Fingerprint, Stage};
+use hactl_proto::rotation::{Fingerprint, RotationTurn, Stage};
 use hactl_proto::wire::v1;
 use hactl_proto::wire::v1::certificate_service_server::CertificateService;
 use tonic::codegen::tokio_stream::StreamExt;
@@ -72,8 +72,11 @@ impl CertificateService for Duties {
     ) -> Result<Response<v1::SignKubeletResponse>, Status> {
         // For the caller's own name, whatever the request says.
         let caller = Caller::of(&request)?.node().clone();
-        let request = request.into_inner().request;
-        let certificate = self.certificates.sign_kubelet(&caller, &request).await?;
+        let v1::SignKubeletRequest { request, serving } = request.into_inner();
+        let certificate = self
+            .certificates
+            .sign_kubelet(&caller, &request, serving)
+            .await?;
         Ok(Response::new(v1::SignKubeletResponse { certificate }))
     }
 
@@ -99,7 +102,14 @@ impl CertificateService for Duties {
             ("", Stage::Prepare) => None,
             (to, _) => Some(fingerprint("to", to)?),
         };
-        let story = self.certificates.rotate(authority, stage, to).await?;
+        let turn = RotationTurn {
+            authority,
+            stage,
+            to,
+            fence: request.fence.map(Fence),
+            certificate: request.certificate,
+        };
+        let story = self.certificates.rotate(turn).await?;
         let answers = ReceiverStream::new(story).map(|event| {
             Ok(v1::RotateAuthorityResponse {
                 event: Some(event.into()),

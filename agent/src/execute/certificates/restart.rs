@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hactl_node_plan::certificate::trust::Process;
 use hactl_node_plan::kubeadm::layout;
 use hactl_node_plan::rollout::images;
 use hactl_node_plan::step::certificates::StaticPod;
@@ -48,7 +49,7 @@ pub(super) async fn restart<H: Host>(
     pod: StaticPod,
 ) -> Result<(), StepError> {
     let component = pod.component();
-    let takes_up = rotate::before(cx, pod).await?;
+    let takes_up = rotate::before(cx, Process::Pod(pod)).await?;
     let (place, held) = (
         manifest(component),
         folder(&cx.paths).join(format!("{component}.yaml")),
@@ -67,7 +68,7 @@ pub(super) async fn restart<H: Host>(
     }
     well(cx, pod).await?;
     if let Some(taken) = takes_up {
-        rotate::took_up(cx, pod, taken).await?;
+        rotate::took_up(cx, Process::Pod(pod), taken).await?;
     }
     // The first and the last stage of a rotation renew nothing.
     if rotate::rotation(cx).is_some_and(|order| order.stage != Stage::Reissue) {

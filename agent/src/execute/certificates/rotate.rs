@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use hactl_node_plan::certificate::pem::{blocks, written_as};
 use hactl_node_plan::certificate::trust::{
-    Place, TakenUp, TrustRecord, certificates, fingerprint, mark, place, takes_up,
+    Place, Process, SIGNING_CA, TakenUp, TrustRecord, certificates, fingerprint, mark, place,
+    takes_up,
 };
+use hactl_node_plan::command::Command;
 use hactl_node_plan::kubeadm::kubectl::Kubectl;
 use hactl_node_plan::kubeadm::output::config_map;
-use hactl_node_plan::step::certificates::StaticPod;
 use hactl_proto::instruction::Order;
+use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::RolloutOrder;
-use hactl_proto::rotation::{Fingerprint, RotationOrder, Stage, TrustSeen};
+use hactl_proto::rotation::{Authority, Fingerprint, RotationOrder, Stage, TrustSeen};
 use zeroize::Zeroizing;
 
-use super::EVERY;
+use super::{EVERY, cluster};
 use crate::execute::{Condition, ExecuteContext, StepError};
 use crate::host::Host;
 use crate::inspect::rollout::ask;
@@ -23,6 +25,7 @@ use crate::inspect::trust;
 
 const PUBLIC: u32 = 0o644;
 const CLOSED: u32 = 0o600;
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
 /// An API server looks at what it has published each minute.
 const PUBLISH_LIMIT: Duration = Duration::from_mins(5);
 /// Where API servers publish whom extension API servers believe (Kubernetes' documentation, "Configure the Aggregation Layer").
@@ -36,9 +39,9 @@ pub(super) fn rotation<H>(cx: &ExecuteContext<H>) -> Option<&RotationOrder> {
     }
 }
 
-fn order<H>(cx: &ExecuteContext<H>) -> Result<(&RotationOrder, Place), StepError> {
+pub(super) fn order<H>(cx: &ExecuteContext<H>) -> Result<(&RotationOrder, Place), StepError> {
     let order = rotation(cx);
-    let place = order.and_then(|order| place(order.authority));
+    let place = order.and_then(|order| place(order.authority, &cx.node));
     order.zip(place).ok_or_else(|| {
         StepError::state(
             "carry out a step of a rotation",
@@ -52,37 +55,64 @@ async fn look<H: Host>(cx: &ExecuteContext<H>, order: &RotationOrder) -> TrustSe
     trust::seen(&*cx.host, &cx.node, &cx.paths, order.authority).await
 }
 
-/// The successor behind the one that signs: kubeadm and the controller manager take the first.
+/// The successor behind the one that signs: kubeadm takes the first. The controller manager takes no file with two, and is given one with
+/// the signing one alone before.
 pub(super) async fn trust_successor<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let (order, place) = order(cx)?;
     let seen = look(cx, order).await;
     let mut texts = texts(cx, Path::new(place.bundle)).await?;
-    if texts.iter().any(|(one, _)| *one == order.to) {
-        return Ok(());
+    if !texts.iter().any(|(one, _)| *one == order.to) {
+        if signs_for_cluster(cx, order) {
+            cluster::sign_with_one(cx, &texts).await?;
+        }
+        texts.push((order.to.clone(), certificate(cx, order).await?));
+        note(cx, &seen, None, place.readers).await?;
+        write(cx, place, &texts).await?;
     }
-    texts.push((order.to.clone(), pair(cx, order).await?.0));
-    note(cx, &seen, None).await?;
-    write(cx, place, &texts).await
+    cluster::believe(cx, place, &joined(&texts)).await
 }
 
-/// Key and certificate change places with the successor's. The key first: whoever signs meanwhile fails, and signs with no other's name.
+/// Whether this is a control plane whose controller manager signs with the CA.
+fn signs_for_cluster<H>(cx: &ExecuteContext<H>, order: &RotationOrder) -> bool {
+    order.authority == Authority::Kubernetes && cx.node.role == NodeRole::ControlPlane
+}
+
+/// Key and certificate change places with the successor's. The key first: whoever signs meanwhile fails, and signs with no other's name. On
+/// a worker, which has no key, the file names it first.
 pub(super) async fn sign_with_successor<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
     let (order, place) = order(cx)?;
     let seen = look(cx, order).await;
+    let mut all = texts(cx, Path::new(place.bundle)).await?;
+    let worker = cx.node.role == NodeRole::Worker;
     let own = trust::signer(&*cx.host, place).await;
-    if own.as_ref().and_then(fingerprint).as_ref() == Some(&order.to) {
+    let signer = own.as_ref().and_then(fingerprint);
+    let first = all.first().map(|(one, _)| one);
+    if first == Some(&order.to) && (worker || signer.as_ref() == Some(&order.to)) {
         return Ok(());
     }
-    let (certificate, key) = pair(cx, order).await?;
-    if let Some(own) = own.as_ref().and_then(fingerprint) {
-        put_aside(cx, order, place, &own).await?;
+    let own_first = |all: &mut Vec<(Fingerprint, String)>, text: String| {
+        all.retain(|(one, _)| *one != order.to);
+        all.insert(0, (order.to.clone(), text));
+    };
+    if worker {
+        own_first(&mut all, certificate(cx, order).await?);
+        cluster::believe(cx, place, &joined(&all)).await?;
+        return write(cx, place, &all).await;
     }
-    note(cx, &seen, None).await?;
-    let mut texts = texts(cx, Path::new(place.bundle)).await?;
-    texts.retain(|(one, _)| *one != order.to);
-    texts.insert(0, (order.to.clone(), certificate));
+    let (certificate, key) = pair(cx, order).await?;
+    if let Some(signer) = &signer {
+        put_aside(cx, order, place, signer).await?;
+    }
+    let pods = place.readers.iter().copied();
+    let pods: Vec<Process> = pods.filter(|one| matches!(one, Process::Pod(_))).collect();
+    note(cx, &seen, None, &pods).await?;
+    own_first(&mut all, certificate);
     cx.host.replace(Path::new(place.key), &key, CLOSED).await?;
-    write(cx, place, &texts).await
+    if signs_for_cluster(cx, order) {
+        cluster::sign_with_one(cx, &all).await?;
+    }
+    write(cx, place, &all).await?;
+    cluster::believe(cx, place, &joined(&all)).await
 }
 
 /// The successor alone. It has to be the one that signs: what is signed by another would be believed by nobody.
@@ -92,46 +122,104 @@ pub(super) async fn trust_successor_alone<H: Host>(
     let (order, place) = order(cx)?;
     let seen = look(cx, order).await;
     let own = trust::signer(&*cx.host, place).await;
-    if own.as_ref().and_then(fingerprint).as_ref() != Some(&order.to) {
+    let signs = own.as_ref().and_then(fingerprint).as_ref() == Some(&order.to);
+    if !signs && cx.node.role == NodeRole::ControlPlane {
         return Err(StepError::state(
             "believe the successor alone",
             format!("{} is not of the CA {}", place.key, order.to),
             "The stage before has to be through.",
         ));
     }
-    let mut texts = texts(cx, Path::new(place.bundle)).await?;
-    texts.retain(|(one, _)| *one == order.to);
-    note(cx, &seen, Some(&order.to)).await?;
-    write(cx, place, &texts).await
+    let all = texts(cx, Path::new(place.bundle)).await?;
+    let (texts, given_up): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(one, _)| *one == order.to);
+    if texts.is_empty() {
+        return Err(StepError::state(
+            "believe the successor alone",
+            format!("{} does not hold the CA {}", place.bundle, order.to),
+            "The stages before have to be through.",
+        ));
+    }
+    if cx.node.role == NodeRole::Worker {
+        // It tells that this is not through until the last step.
+        for (one, text) in &given_up {
+            let file = cx.paths.authorities(order.authority);
+            let file = file.join(format!("{}.crt", one.as_str()));
+            cx.host.replace(&file, text.as_bytes(), CLOSED).await?;
+        }
+    }
+    note(cx, &seen, Some(&order.to), place.readers).await?;
+    write(cx, place, &texts).await?;
+    if signs_for_cluster(cx, order) {
+        // One alone lies in the CA's own file again.
+        cluster::sign_with_own(cx).await?;
+    }
+    cluster::believe(cx, place, &joined(&texts)).await
 }
 
-/// What that pod takes up if it begins now; nothing: it does not read this CA.
+/// Kubeconfigs believe what the CA's file holds.
+pub(super) async fn believe<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
+    let Some(place) = place(Authority::Kubernetes, &cx.node) else {
+        return Ok(());
+    };
+    let texts = texts(cx, Path::new(place.bundle)).await?;
+    if texts.len() < 2 {
+        // kubeadm writes the one itself.
+        return Ok(());
+    }
+    cluster::believe(cx, place, &joined(&texts)).await
+}
+
+pub(super) async fn publish_cluster_info<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
+    let (_, place) = order(cx)?;
+    let texts = texts(cx, Path::new(place.bundle)).await?;
+    cluster::publish(cx, &joined(&texts)).await
+}
+
+/// HAProxy reads the CA that it verifies API servers with when it begins. Open connections stay with the old process.
+pub(super) async fn reload_haproxy<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
+    let takes_up = before(cx, Process::Haproxy).await?;
+    let reload = Command::new("systemctl", ["reload-or-restart", "haproxy.service"]);
+    cx.run(&reload).await?;
+    let active = Command::new("systemctl", ["is-active", "haproxy.service"]);
+    cx.wait("haproxy.service active", EVERY, RELOAD_LIMIT, || async {
+        let output = cx.host.run(&active).await?;
+        Ok(match output.stdout.trim() {
+            "active" => Condition::Met(()),
+            state => Condition::Pending(state.to_owned()),
+        })
+    })
+    .await?;
+    match takes_up {
+        Some(taken) => took_up(cx, Process::Haproxy, taken).await,
+        None => Ok(()),
+    }
+}
+
+/// What that process takes up if it begins now; nothing: it does not read this CA.
 pub(super) async fn before<H: Host>(
     cx: &ExecuteContext<H>,
-    pod: StaticPod,
+    process: Process,
 ) -> Result<Option<TakenUp>, StepError> {
-    let Some(order) = rotation(cx) else {
+    let found = rotation(cx).and_then(|order| Some((order, place(order.authority, &cx.node)?)));
+    let Some((order, place)) = found.filter(|(_, place)| place.readers.contains(&process)) else {
         return Ok(None);
     };
-    let readers = place(order.authority).map_or(&[][..], |place| place.pods);
-    if !readers.contains(&pod) {
-        return Ok(None);
-    }
     let seen = look(cx, order).await;
     if let Some(reason) = &seen.complaint {
         return Err(StepError::state(
-            format!("restart {}", pod.component()),
+            format!("restart {}", process.name()),
             reason.clone(),
             "See `hactl-controller certs`.",
         ));
     }
-    Ok(takes_up(&seen, pod))
+    Ok(Some(takes_up(&seen, place, process)))
 }
 
 /// It has begun anew and is well.
 pub(super) async fn took_up<H: Host>(
     cx: &ExecuteContext<H>,
-    pod: StaticPod,
+    process: Process,
     taken: TakenUp,
 ) -> Result<(), StepError> {
     let (order, _) = order(cx)?;
@@ -140,20 +228,23 @@ pub(super) async fn took_up<H: Host>(
         .processes
         .entry(order.authority)
         .or_default()
-        .insert(pod.component().to_owned(), taken);
+        .insert(process.name().to_owned(), taken);
     keep(cx, &record).await
 }
 
 /// What API servers publish holds the successor; in the last stage what else it holds is withdrawn first. They add to what is there, so
 /// that it is clean once the last of them believes the successor alone.
 pub(super) async fn republish<H: Host>(cx: &ExecuteContext<H>) -> Result<(), StepError> {
-    let (order, _) = order(cx)?;
+    let (order, place) = order(cx)?;
+    let Some(field) = place.published else {
+        return Ok(());
+    };
     let kubectl = Kubectl::admin(cx.node.address);
     let published = || async {
         let asked = kubectl.object("kube-system", "configmap", PUBLISHED);
         let answer = ask(&*cx.host, &asked).await?;
         let data = config_map(&answer.stdout).ok_or("it can't be read")?;
-        let text = data.get("requestheader-client-ca-file");
+        let text = data.get(field);
         let all = certificates(text.map_or("", String::as_str).as_bytes())?;
         Ok::<Vec<Fingerprint>, String>(all.iter().filter_map(fingerprint).collect())
     };
@@ -183,11 +274,14 @@ pub(super) async fn forget_others<H: Host>(cx: &ExecuteContext<H>) -> Result<(),
     if record.processes.remove(&order.authority).is_some() {
         keep(cx, &record).await?;
     }
+    if signs_for_cluster(cx, order) {
+        cx.host.remove(Path::new(SIGNING_CA)).await?;
+    }
     Ok(())
 }
 
 /// Each certificate of a file, as it is written there.
-async fn texts<H: Host>(
+pub(super) async fn texts<H: Host>(
     cx: &ExecuteContext<H>,
     file: &Path,
 ) -> Result<Vec<(Fingerprint, String)>, StepError> {
@@ -213,9 +307,38 @@ async fn write<H: Host>(
     place: Place,
     texts: &[(Fingerprint, String)],
 ) -> Result<(), StepError> {
-    let text: String = texts.iter().map(|(_, text)| text.as_str()).collect();
     let file = Path::new(place.bundle);
+    let text = joined(texts);
     Ok(cx.host.replace(file, text.as_bytes(), PUBLIC).await?)
+}
+
+fn joined(texts: &[(Fingerprint, String)]) -> String {
+    texts.iter().map(|(_, text)| text.as_str()).collect()
+}
+
+/// The successor's certificate, of those that lie aside: a worker has no key beside it.
+async fn certificate<H: Host>(
+    cx: &ExecuteContext<H>,
+    order: &RotationOrder,
+) -> Result<String, StepError> {
+    if cx.node.role == NodeRole::ControlPlane {
+        return Ok(pair(cx, order).await?.0);
+    }
+    // Once both are believed it is in the file itself.
+    let place = place(order.authority, &cx.node);
+    let files = place.map(|place| Path::new(place.bundle).to_owned());
+    let told = trust::told(&*cx.host, &cx.paths, order.authority).await;
+    for file in told.into_iter().map(|(_, file)| file).chain(files) {
+        let found = texts(cx, &file).await?.into_iter();
+        if let Some((_, text)) = found.into_iter().find(|(one, _)| *one == order.to) {
+            return Ok(text);
+        }
+    }
+    Err(StepError::state(
+        "take the successor's certificate",
+        format!("the CA {} was not told to this node", order.to),
+        "`hactl-controller certs rotate-ca` tells it in a worker's turn.",
+    ))
 }
 
 /// The successor's certificate and key, of those that lie aside.
@@ -264,10 +387,11 @@ async fn note<H: Host>(
     cx: &ExecuteContext<H>,
     seen: &TrustSeen,
     alone: Option<&Fingerprint>,
+    processes: &[Process],
 ) -> Result<(), StepError> {
     let mut record = record(cx).await?;
     let stays = alone.map(|one| std::iter::once(one.clone()).collect());
-    mark(&mut record, seen, stays.as_ref());
+    mark(&mut record, seen, stays.as_ref(), processes.iter().copied());
     keep(cx, &record).await
 }
 

@@ -69,10 +69,12 @@ mod tests {
                         authority: true,
                         not_before: at(*begin),
                         not_after: at(begin + 9),
+                        certificate: String::new(),
                     };
                     (ca(letter), about)
                 })
                 .collect(),
+            pods: None,
             complaint: None,
         }
     }

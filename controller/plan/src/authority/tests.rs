@@ -24,6 +24,7 @@ fn rotation() -> Rotation {
         authority: Authority::Kubernetes,
         from: ca("a"),
         to: ca("b"),
+        reissue: false,
         finish: false,
         workers_at_once: 2,
     }
@@ -78,6 +79,7 @@ struct State {
     nodes: Vec<Part>,
     pods: Cas,
     back: bool,
+    reissue: bool,
     finish: bool,
 }
 
@@ -92,6 +94,7 @@ impl State {
             nodes: parts.collect(),
             pods: cas(&["a"]),
             back: false,
+            reissue: false,
             finish: false,
         }
     }
@@ -103,6 +106,7 @@ impl State {
             rotation()
         };
         Rotation {
+            reissue: self.reissue || self.back,
             finish: self.finish,
             ..one
         }
@@ -146,6 +150,7 @@ impl State {
         };
         let (_, believes, presents) = &self.nodes[at];
         match stage {
+            Stage::Pods => {}
             Stage::Prepare => with(&|node| {
                 node.0.insert(to.clone());
             }),
@@ -171,7 +176,11 @@ impl State {
     fn decided(&self, decision: &Decision) -> Vec<Self> {
         match decision {
             Decision::Done | Decision::Wait(_) => Vec::new(),
-            Decision::Confirm => vec![Self {
+            Decision::Confirm(Stage::Reissue) => vec![Self {
+                reissue: true,
+                ..self.clone()
+            }],
+            Decision::Confirm(_) => vec![Self {
                 finish: true,
                 ..self.clone()
             }],
@@ -236,6 +245,7 @@ fn from_every_state_it_comes_to_its_end_both_ways() {
         for back in [false, true] {
             let mut state = State {
                 back,
+                reissue: true,
                 finish: true,
                 ..state.clone()
             };

@@ -107,7 +107,7 @@ fn clusters(standings: &[(&NodeName, &Standing)]) -> Vec<(ClusterIdentity, Vec<N
 /// A member that could not read etcd's id yet is no member of another cluster.
 fn same_cluster(a: &ClusterIdentity, b: &ClusterIdentity) -> bool {
     let etcd = a.etcd_cluster_id.as_ref().zip(b.etcd_cluster_id.as_ref());
-    a.ca_fingerprint == b.ca_fingerprint && etcd.is_none_or(|(a, b)| a == b)
+    a.shares_ca(b) && etcd.is_none_or(|(a, b)| a == b)
 }
 
 fn under_way(

@@ -60,6 +60,7 @@ pub fn identity() -> ClusterIdentity {
         ca_fingerprint: "sha256:5d2fc0de00112233445566778899aabbccddeeff00112233445566778899aabb"
             .to_owned(),
         etcd_cluster_id: Some("cdf818194e3a8c32".to_owned()),
+        beside: Vec::new(),
     }
 }
 

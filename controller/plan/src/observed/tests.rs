@@ -6,7 +6,7 @@ use hactl_proto::member::MemberState;
 use hactl_proto::standing::{ClusterIdentity, Standing};
 use hactl_proto::status::NodeStatus;
 
-use super::samples::{ago, first_boot as booting, grant, healthy, silent, troubled};
+use super::samples::{ago, first_boot as booting, grant, healthy, identity, silent, troubled};
 use super::*;
 
 fn status(observed: &mut Observed, at: usize) -> &mut NodeStatus {
@@ -157,7 +157,16 @@ fn control_planes_of_two_clusters_are_an_alarm() {
     let other = ClusterIdentity {
         ca_fingerprint: "sha256:00".to_owned(),
         etcd_cluster_id: None,
+        beside: Vec::new(),
     };
+    // A CA that is replaced: who is ahead believes the known one still.
+    let ahead = ClusterIdentity {
+        beside: vec![identity().ca_fingerprint],
+        etcd_cluster_id: identity().etcd_cluster_id,
+        ..other.clone()
+    };
+    status(&mut observed, 2).standing = Some(Standing::Member(ahead));
+    assert!(matches!(first_boot(&observed), FirstBoot::Cluster { .. }));
     status(&mut observed, 2).standing = Some(Standing::Member(other));
     assert!(
         matches!(first_boot(&observed), FirstBoot::Divided { clusters } if clusters.len() == 2)

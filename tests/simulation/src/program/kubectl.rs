@@ -70,6 +70,15 @@ impl Run<'_> {
                 said(everywhere(cluster, kind.trim_end_matches('s'), node))
             }
             ["get"] => said(""),
+            ["get", path] if path.starts_with("/api/v1/configmaps?") => {
+                said(config_maps(cluster, path))
+            }
+            ["rollout", "restart", of] => {
+                for (name, owner) in pods_of(cluster, namespace, of) {
+                    self.state.begin_pod(namespace, &name, &owner);
+                }
+                said("restarted\n")
+            }
             ["patch", "node", name] => {
                 patch(cluster, name, flag(command, "-p").unwrap_or_default())
             }
@@ -115,7 +124,17 @@ impl Run<'_> {
             _ => server_host(&text)?,
         };
         let name = self.name.clone();
-        self.state.reached(&name, &host)
+        let found = self.state.reached(&name, &host)?;
+        let asker = self.state.machine(&name);
+        // At the endpoint it may be any: the first that serves.
+        let named = host.parse().ok().and_then(|ip| self.state.at(ip));
+        let server = named.or_else(|| {
+            let mut all = self.state.machines.iter();
+            all.find(|(_, one)| self.state.served_by(one).is_some())
+        });
+        server
+            .is_none_or(|(_, server)| server.admits(asker, &text))
+            .then_some(found)
     }
 }
 
@@ -179,6 +198,28 @@ fn everywhere(cluster: &Cluster, kind: &str, node: &str) -> String {
         .filter(|object| node.is_empty() || object["spec"]["nodeName"] == node)
         .collect();
     json!({ "kind": "List", "items": items }).to_string()
+}
+
+/// Config maps of a name in all namespaces.
+fn config_maps(cluster: &Cluster, path: &str) -> String {
+    let name = path.rsplit("%3D").next().unwrap_or_default();
+    let wanted = format!("/{name}");
+    let maps = cluster.objects.iter();
+    let maps = maps.filter(|(key, _)| key.starts_with("configmap/") && key.ends_with(&wanted));
+    let items: Vec<&Value> = maps.map(|(_, object)| object).collect();
+    json!({ "kind": "ConfigMapList", "items": items }).to_string()
+}
+
+/// Pods of an owner, `kind/name`, each with its reference.
+fn pods_of(cluster: &Cluster, namespace: &str, owner: &str) -> Vec<(String, Value)> {
+    let pods = cluster.of_kind("pod", namespace);
+    let pods = pods.filter_map(|(name, pod)| {
+        let reference = pod["metadata"]["ownerReferences"][0].clone();
+        let kind = reference["kind"].as_str()?.to_ascii_lowercase();
+        let own = format!("{kind}/{}", reference["name"].as_str()?);
+        (own == owner).then(|| (name.to_owned(), reference))
+    });
+    pods.collect()
 }
 
 /// A merge patch (RFC 7386), two levels deep.

@@ -24,6 +24,10 @@ impl Run<'_> {
                 }
                 said("")
             }
+            "sync" => {
+                self.tree().sync();
+                said("")
+            }
             "haproxy" => said("Configuration file is valid\n"),
             _ => said(""),
         }

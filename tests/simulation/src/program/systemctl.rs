@@ -67,6 +67,10 @@ impl Run<'_> {
         } else if stops {
             service.active = false;
         }
+        if starts {
+            // What begins takes its files up anew.
+            self.machine().took.remove(name);
+        }
         if starts && name == "kubelet" {
             let machine = self.machine();
             machine.kubelet_running.clone_from(&machine.kubelet);

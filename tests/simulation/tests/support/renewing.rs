@@ -18,6 +18,8 @@ use super::{context, name};
 
 pub(crate) type Renewing = Renewals<SimulatedHost, Neighbours>;
 
+pub(crate) type Leases = Rollouts<SimulatedHost>;
+
 /// The other agents, as long as they live.
 pub(crate) struct Neighbours {
     own: NodeName,
@@ -36,10 +38,15 @@ impl Peers for Neighbours {
         found.yield_backend(&self.own, fence, release).await
     }
 
-    async fn sign_kubelet(&self, peer: &DeclaredNode, request: &str) -> Result<String, String> {
+    async fn sign_kubelet(
+        &self,
+        peer: &DeclaredNode,
+        request: &str,
+        serving: bool,
+    ) -> Result<String, String> {
         let found = self.all.lock().unwrap().get(&peer.name).cloned();
         let found = found.ok_or("connect: no route to host")?;
-        found.sign_kubelet(&self.own, request).await
+        found.sign_kubelet(&self.own, request, serving).await
     }
 
     async fn give_pair(
@@ -57,6 +64,15 @@ impl Peers for Neighbours {
 
 /// The agents of these nodes, in their next lives.
 pub(crate) async fn agents(world: &World, nodes: &[&str]) -> BTreeMap<NodeName, Renewing> {
+    agents_and_leases(world, nodes).await.0
+}
+
+/// The same, and what each has to do with the cluster's lease.
+pub(crate) async fn agents_and_leases(
+    world: &World,
+    nodes: &[&str],
+) -> (BTreeMap<NodeName, Renewing>, BTreeMap<NodeName, Leases>) {
+    let mut leases = BTreeMap::new();
     let all = Arc::new(Mutex::new(BTreeMap::new()));
     for node in nodes {
         let host = Arc::new(world.host(&name(node)));
@@ -69,6 +85,7 @@ pub(crate) async fn agents(world: &World, nodes: &[&str]) -> BTreeMap<NodeName, 
             .unwrap();
         operations.recover().await;
         let rollouts = Rollouts::new(Arc::clone(&host), Arc::clone(&paths), operations.clone());
+        leases.insert(name(node), rollouts.clone());
         let peers = Neighbours {
             own: name(node),
             all: Arc::clone(&all),
@@ -76,5 +93,6 @@ pub(crate) async fn agents(world: &World, nodes: &[&str]) -> BTreeMap<NodeName, 
         let renewals = Renewals::new(host, paths, operations, rollouts, Arc::new(peers), 1);
         all.lock().unwrap().insert(name(node), renewals);
     }
-    all.lock().unwrap().clone()
+    let all = all.lock().unwrap().clone();
+    (all, leases)
 }

@@ -33,7 +33,7 @@ pub(super) fn other_clusters(
 ) -> Option<Vec<Finding>> {
     let findings: Vec<_> = answers(situation)
         .filter_map(|answer| match &answer.standing {
-            Standing::Member(theirs) if theirs.ca_fingerprint != identity.ca_fingerprint => {
+            Standing::Member(theirs) if !theirs.shares_ca(identity) => {
                 Some(finding::two_clusters(&answer.node, theirs, identity))
             }
             _ => None,
@@ -47,7 +47,7 @@ pub(super) fn serving(situation: &Situation<'_>, identity: &ClusterIdentity) -> 
     let mut via: Vec<_> = answers(situation)
         .filter(|answer| answer.serving)
         .filter(|answer| match &answer.standing {
-            Standing::Member(theirs) => theirs.ca_fingerprint == identity.ca_fingerprint,
+            Standing::Member(theirs) => theirs.shares_ca(identity),
             _ => false,
         })
         .map(|answer| answer.node.clone())

@@ -67,6 +67,37 @@ fn checks(next: Next) -> Vec<String> {
 }
 
 #[test]
+fn a_settled_node_follows_a_successor_that_lies_beside_the_ca_it_knows_and_no_other() {
+    let of = |held: &str, beside: &[&str]| ClusterIdentity {
+        beside: beside
+            .iter()
+            .map(|ca| identity(ca).ca_fingerprint)
+            .collect(),
+        ..identity(held)
+    };
+    let next = |known: ClusterIdentity, held: ClusterIdentity| {
+        let holding = Holding::Complete {
+            identity: held,
+            healthy: true,
+            grace_over: true,
+        };
+        step(&record(2).settled(known), CP, holding, &[])
+    };
+    // As a rotation goes: both, the successor in front, the successor alone.
+    let stages = [of("a", &[]), of("a", &["b"]), of("b", &["a"]), of("b", &[])];
+    for pair in stages.windows(2) {
+        assert_eq!(next(pair[0].clone(), pair[0].clone()), Next::Done);
+        assert_eq!(
+            next(pair[0].clone(), pair[1].clone()),
+            Next::Settle(pair[1].clone())
+        );
+    }
+    for stranger in [of("b", &[]), of("b", &["c"])] {
+        assert!(matches!(next(of("a", &[]), stranger), Next::Refuse { .. }));
+    }
+}
+
+#[test]
 fn the_missing_are_named_with_since_when() {
     let (own, _) = candidate(&[virgin(2)]);
     let Next::AwaitPeers { missing } = step(&own, CP, Holding::Nothing, &[virgin(2)]) else {

@@ -41,17 +41,22 @@ fn print(ca: &Ca) -> Fingerprint {
     fingerprint(&certificates(ca.pem.as_bytes()).unwrap()[0]).unwrap()
 }
 
+fn front_proxy() -> Place {
+    place(Authority::FrontProxy, &crate::example::context("cp1")).unwrap()
+}
+
 fn told(bundle: &str, leaf: &str, record: Result<Option<TrustRecord>, String>) -> TrustSeen {
-    let place = place(Authority::FrontProxy).unwrap();
+    let place = front_proxy();
     let file = |text: &str| Ok(Zeroizing::new(text.as_bytes().to_vec()));
     let files: Files = [
         (place.bundle.to_owned(), file(bundle)),
-        (place.leaves[0].1.to_owned(), file(leaf)),
+        (place.leaves[0].file.to_owned(), file(leaf)),
     ]
     .into();
     let material = Material {
         node: NodeName::new("cp1").unwrap(),
         at: Timestamp::UNIX_EPOCH,
+        place: Some(place),
         files: &files,
         aside: &[],
         signs: true,
@@ -85,22 +90,26 @@ fn who_took_what_up_is_not_guessed_from_a_file_with_two() {
     assert!(pods.iter().all(|pod| seen.believes[pod].is_empty()));
 }
 
+fn readers() -> impl Iterator<Item = Process> {
+    front_proxy().readers.iter().copied()
+}
+
 #[test]
 fn a_mark_takes_away_what_does_not_stay_and_a_restart_takes_the_mark_away() {
     let (old, new) = (authority(), authority());
     let both = format!("{}{}", old.pem, new.pem);
     let mut record = TrustRecord::default();
     let before = told(&old.pem, &leaf(&old), Ok(None));
-    mark(&mut record, &before, None);
+    mark(&mut record, &before, None, readers());
     let marked = told(&both, &leaf(&old), Ok(Some(record.clone())));
     assert_eq!(marked.pending.len(), 2);
     assert_eq!(marked.believes["kube-apiserver"], [print(&old)].into());
-    let taken = takes_up(&marked, StaticPod::ApiServer).unwrap();
+    let taken = takes_up(&marked, front_proxy(), Process::Pod(StaticPod::ApiServer));
     assert_eq!(taken.believes, [print(&old), print(&new)].into());
     assert_eq!(taken.presents, [print(&old)].into());
     let all = record.processes.get_mut(&Authority::FrontProxy).unwrap();
     all.insert("kube-apiserver".to_owned(), taken);
-    mark(&mut record, &marked, Some(&[print(&new)].into()));
+    mark(&mut record, &marked, Some(&[print(&new)].into()), readers());
     let text = serde_json::to_string(&record).unwrap();
     let record = read_record(&text).unwrap();
     let last = told(&new.pem, &leaf(&new), Ok(Some(record)));

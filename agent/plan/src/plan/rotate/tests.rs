@@ -44,6 +44,7 @@ fn seen(believes: &[&str], presents: &str) -> TrustSeen {
         pending: BTreeSet::new(),
         presents: [("etcd-server".to_owned(), ca(presents))].into(),
         authorities: [].into(),
+        pods: None,
         complaint: None,
     }
 }
@@ -185,4 +186,139 @@ fn every_reason_against_is_told_at_once() {
     }
     facts.rollout.trust = Known::Unknown("read: denied".to_owned());
     assert_eq!(planned(Stage::Trust, &facts), ["rotation-known"]);
+}
+
+/// The CA of Kubernetes itself on that node: the file, kubeconfigs and processes hold these, all is signed by that one.
+fn clusters(node: &str, believes: &[&str], presents: &str) -> TrustSeen {
+    let place = place(Authority::Kubernetes, &example::context(node)).unwrap();
+    let leaves = place.leaves.iter();
+    let processes = place.readers.iter().map(|one| one.name());
+    let confs = leaves
+        .clone()
+        .filter(|leaf| leaf.kubeconfig())
+        .map(|leaf| leaf.name);
+    let control_plane = node.starts_with('c');
+    TrustSeen {
+        node: example::context(node).node,
+        authority: Authority::Kubernetes,
+        holds: if control_plane {
+            cas(&["a", "b"])
+        } else {
+            BTreeSet::new()
+        },
+        believes: processes
+            .chain(confs)
+            .chain([place.bundle])
+            .map(|one| (one.to_owned(), cas(believes)))
+            .collect(),
+        presents: leaves
+            .map(|leaf| (leaf.name.to_owned(), ca(presents)))
+            .collect(),
+        ..seen(believes, presents)
+    }
+}
+
+fn of_cluster(node: &str, stage: Stage, facts: &Facts) -> Vec<String> {
+    let instruction = Instruction {
+        id: OperationId::new("rotation-1").unwrap(),
+        generation: 1,
+        fence: Some(Fence(4)),
+        order: Order::Rollout(RolloutOrder::RotateAuthority(RotationOrder {
+            authority: Authority::Kubernetes,
+            ..order(stage)
+        })),
+    };
+    match plan(&instruction, &example::context(node), facts) {
+        Ok(plan) => plan
+            .steps
+            .iter()
+            .map(|step| step.name().to_owned())
+            .collect(),
+        Err(refusal) => refusal
+            .findings
+            .into_iter()
+            .map(|finding| finding.check)
+            .collect(),
+    }
+}
+
+#[test]
+fn a_control_plane_believes_the_clusters_successor_pods_first_and_its_load_balancer_last() {
+    assert_eq!(
+        of_cluster("cp1", Stage::Trust, &facts(clusters("cp1", &["a"], "a"))),
+        [
+            "trust-successor",
+            "publish-cluster-info",
+            "restart-api-server",
+            "restart-controller-manager",
+            "restart-scheduler",
+            "await-control-plane",
+            "restart-kubelet",
+            "reload-haproxy",
+            "republish-client-ca",
+        ]
+    );
+    // A renewal in between gave one kubeconfig the first CA alone.
+    let mut shrunk = clusters("cp1", &["a", "b"], "a");
+    shrunk
+        .believes
+        .insert("scheduler.conf".to_owned(), cas(&["a"]));
+    assert_eq!(
+        of_cluster("cp1", Stage::Trust, &facts(shrunk))[0],
+        "trust-successor"
+    );
+}
+
+#[test]
+fn a_worker_has_its_kubelet_alone() {
+    let mut worker = facts(clusters("w1", &["a"], "a"));
+    worker.rollout.lease = Known::Unknown("a worker reads none".to_owned());
+    worker.rollout.kubelet_pair = Known::Is(false);
+    assert_eq!(
+        of_cluster("w1", Stage::Trust, &worker),
+        ["trust-successor", "restart-kubelet"]
+    );
+    worker.rollout.trust = Known::Is(clusters("w1", &["a", "b"], "a"));
+    assert_eq!(
+        of_cluster("w1", Stage::Reissue, &worker),
+        ["rotation-kubelet"]
+    );
+    worker.rollout.kubelet_pair = Known::Is(true);
+    assert_eq!(
+        of_cluster("w1", Stage::Reissue, &worker),
+        ["install-kubelet-certificate", "sign-with-successor"]
+    );
+    worker.rollout.trust = Known::Is(clusters("w1", &["a", "b"], "b"));
+    assert!(of_cluster("w1", Stage::Reissue, &worker).is_empty());
+    assert_eq!(
+        of_cluster("w1", Stage::Distrust, &worker),
+        [
+            "trust-successor-alone",
+            "restart-kubelet",
+            "forget-other-authorities"
+        ]
+    );
+}
+
+#[test]
+fn pods_are_through_where_none_is_older_than_what_it_was_given() {
+    use hactl_proto::rotation::PodsSeen;
+    let mut one = clusters("cp1", &["a", "b"], "a");
+    let steps = |one: &TrustSeen| of_cluster("cp1", Stage::Pods, &facts(one.clone()));
+    one.pods = Some(PodsSeen {
+        given: cas(&["a", "b"]),
+        older: ["deployment/shop/web".to_owned()].into(),
+        ..PodsSeen::default()
+    });
+    assert_eq!(steps(&one), ["restart-pods"]);
+    one.pods = Some(PodsSeen {
+        given: cas(&["a"]),
+        ..PodsSeen::default()
+    });
+    assert_eq!(steps(&one), ["restart-pods"]);
+    one.pods = Some(PodsSeen {
+        given: cas(&["a", "b"]),
+        ..PodsSeen::default()
+    });
+    assert!(steps(&one).is_empty());
 }

@@ -73,7 +73,10 @@ fn who_is_not_well_goes_on_alone_and_two_are_waited_for() {
 
 #[test]
 fn a_process_that_has_to_begin_anew_does_so_before_anything_else() {
-    let rotation = rotation();
+    let rotation = Rotation {
+        reissue: true,
+        ..rotation()
+    };
     let mut seen = before();
     for node in &mut seen.nodes {
         let Answer::Said(trust) = &mut node.trust else {
@@ -118,6 +121,16 @@ fn pods_that_can_not_be_asked_hold_up_what_they_have_to_understand() {
         decide(&etcds, &seen),
         Decision::Turn(Stage::Reissue, _)
     ));
+    // Who asks from outside of the cluster is known to the operator alone.
+    seen.pods = Ok(BTreeSet::new());
+    let kubernetes = Rotation {
+        authority: Authority::Kubernetes,
+        ..etcds
+    };
+    assert_eq!(
+        decide(&kubernetes, &seen),
+        Decision::Confirm(Stage::Reissue)
+    );
 }
 
 #[test]

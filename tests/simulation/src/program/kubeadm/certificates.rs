@@ -128,8 +128,9 @@ impl Run<'_> {
         Ok(said(words))
     }
 
+    /// Of several CAs it is given the first alone, as kubeadm up to 1.30 does.
     fn kubeconfig(&mut self, file: &str, endpoint: &str) {
-        let ca = self.tree().text(layout::CA);
+        let ca = pki::first(&self.tree().text(layout::CA));
         let name = file.rsplit('/').next().unwrap_or(file);
         if let Some(made) = self.signed("ca", name) {
             self.tree()

@@ -34,8 +34,9 @@ impl Run<'_> {
             .unwrap_or_default()
             .to_owned();
         self.kubeconfigs(&endpoint)?;
+        let ca = self.tree().text(layout::CA);
         self.tree()
-            .write(layout::KUBELET_CONF, kubelet_config(&endpoint));
+            .write(layout::KUBELET_CONF, kubelet_config(&endpoint, &ca));
         self.place("kubeconfigs: the kubelet's is written")?;
         self.etcd_manifest(false);
         self.place("init: etcd's manifest is written")?;
@@ -199,7 +200,12 @@ impl Run<'_> {
     pub(super) fn manifest(&mut self, file: &str) -> String {
         let component = file.trim_end_matches(".yaml");
         let version = &self.machine().version;
-        format!("kind: Pod\nimage: registry.k8s.io/{component}:{version}\n")
+        let signs = if component == "kube-controller-manager" {
+            "args:\n- --cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt\n"
+        } else {
+            ""
+        };
+        format!("kind: Pod\n{signs}image: registry.k8s.io/{component}:{version}\n")
     }
 
     pub(super) fn etcd_manifest(&mut self, existing: bool) {
@@ -215,8 +221,9 @@ impl Run<'_> {
             .write(layout::KUBELET_CONFIG, "kind: KubeletConfiguration\n");
         self.tree().write(KUBELET_FLAGS, labels(registration));
         self.place("kubelet: its configuration is written")?;
+        let ca = self.tree().text(layout::CA);
         self.tree()
-            .write(layout::KUBELET_CONF, kubelet_config(endpoint));
+            .write(layout::KUBELET_CONF, kubelet_config(endpoint, &ca));
         self.kubelet_certificate();
         self.machine().service("kubelet").active = true;
         self.place("kubelet: it runs")

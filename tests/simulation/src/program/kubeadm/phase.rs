@@ -126,10 +126,8 @@ impl Run<'_> {
 
     fn put_public(&mut self, name: &str) {
         if let Some(cluster) = self.own_cluster() {
-            cluster.put(
-                Cluster::key("configmap", "kube-public", name),
-                json!({ "data": {} }),
-            );
+            let info = crate::trust::info_of(&cluster.ca);
+            cluster.put(Cluster::key("configmap", "kube-public", name), info);
         }
     }
 }
