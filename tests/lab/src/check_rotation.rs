@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::check_certificates::{all_new, serials, whole};
+use crate::check_certificates::{all_new, kubelets_serve, serials, whole};
 use crate::cluster;
 use crate::disk;
 use crate::lab::{Lab, Node, Role};
@@ -52,6 +52,14 @@ pub(crate) const FRONT_PROXY: Authority = Authority {
         X-Remote-Group: system:masters\r\nConnection: close\r\n\r\n",
 };
 
+pub(crate) const CLUSTER: Authority = Authority {
+    word: "kubernetes",
+    file: "ca.crt",
+    client: "apiserver-kubelet-client",
+    port: 6443,
+    request: "GET /api/v1/namespaces/kube-system HTTP/1.1\r\nHost: api\r\nConnection: close\r\n\r\n",
+};
+
 /// A CA before anything was done to it.
 struct Before<'a> {
     lab: &'a Lab,
@@ -83,17 +91,18 @@ impl<'a> Before<'a> {
         Ok(before)
     }
 
-    /// What the CA's file holds, the same on every control plane: each certificate in its order.
+    /// What the CA's file holds, the same on every node that has it: each certificate in its order.
     fn files(&self) -> Result<Vec<String>> {
         let mut files: Vec<String> = Vec::new();
-        for node in self.lab.of_role(Role::ControlPlane) {
+        let has = |node: &&Node| node.role == Role::ControlPlane || self.of.file == "ca.crt";
+        for node in self.lab.nodes.iter().filter(has) {
             let path = disk::root(self.lab.place(), &node.name).join(KUBERNETES);
             files.push(fs::read_to_string(path.join(self.of.file))?);
         }
         let first = files.first().context("a lab without control planes")?;
         ensure!(
             files.iter().all(|one| one == first),
-            "the control planes have different CAs"
+            "the nodes have different CAs"
         );
         let parts = first.split_inclusive("-----END CERTIFICATE-----\n");
         Ok(parts
@@ -183,6 +192,101 @@ pub(crate) fn rotated(lab: &Lab, of: &Authority) -> Result<()> {
     whole(lab)?;
     cluster::wait_ready(lab, READY_LIMIT)?;
     none_failed(client)
+}
+
+/// The CA of Kubernetes itself, to its end. Whoever asks from outside is given a kubeconfig of now where the operator is told to.
+pub(crate) fn cluster_rotated(lab: &Lab) -> Result<()> {
+    let before = Before::keep(lab, &CLUSTER)?;
+    let mut numbers = Vec::new();
+    for node in &lab.nodes {
+        numbers.push((node, serials(lab, &node.name)?));
+    }
+    pods_follow(lab, "hactl-lab-before")?;
+    let first = client(lab)?;
+    rotate(lab, &CLUSTER, &[])?.end()?;
+    let both = before.files()?;
+    ensure!(
+        both.len() == 2 && both[0] != both[1] && before.authority.contains(&both[0]),
+        "it is not the old CA and the new one"
+    );
+    before.believed(true)?;
+    pods_follow(lab, "hactl-lab-trusted")?;
+    none_failed(first)?;
+    let second = client(lab)?;
+    rotate(lab, &CLUSTER, &["--reissue"])?.end()?;
+    ensure!(
+        before.files()? == [both[1].clone(), both[0].clone()],
+        "the new CA does not sign"
+    );
+    before.believed(true)?;
+    pods_follow(lab, "hactl-lab-reissued")?;
+    none_failed(second)?;
+    let third = client(lab)?;
+    rotate(lab, &CLUSTER, &["--finish"])?.end()?;
+    ensure!(before.files()? == both[1..], "the old CA is there still");
+    before.believed(false)?;
+    pods_follow(lab, "hactl-lab-finished")?;
+    for (node, numbers) in numbers {
+        let now = serials(lab, &node.name)?;
+        if node.role == Role::ControlPlane {
+            all_new(&numbers, &now).with_context(|| format!("on {}", node.name))?;
+        }
+        for name in ["kubelet-client", "kubelet-server"] {
+            ensure!(
+                numbers.get(name) != now.get(name),
+                "{name} of {} is the old one",
+                node.name
+            );
+        }
+    }
+    kubelets_serve(lab)?;
+    whole(lab)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    none_failed(third)
+}
+
+/// Every node's kube-proxy hears of a fresh service: it asks with its service account, and believes what its pod was given. That it did is
+/// read through its kubelet, which API servers ask with a certificate of their own.
+fn pods_follow(lab: &Lab, service: &str) -> Result<()> {
+    cluster::kubectl(
+        lab,
+        &["create", "service", "clusterip", service, "--tcp=80:80"],
+    )?;
+    let pods = [
+        "get",
+        "pods",
+        "-n",
+        "kube-system",
+        "-l",
+        "k8s-app=kube-proxy",
+        "-o",
+        "name",
+    ];
+    stage(
+        &format!("waiting until every kube-proxy knows {service}"),
+        |stage| {
+            let every = Duration::from_secs(3);
+            stage.wait_every(every, "them", READY_LIMIT, || {
+                let pods = cluster::kubectl(lab, &pods)?;
+                ensure!(pods.lines().count() == lab.nodes.len(), "there are {pods}");
+                for pod in pods.lines() {
+                    let rules = [
+                        "exec",
+                        "-n",
+                        "kube-system",
+                        pod,
+                        "--",
+                        "iptables-save",
+                        "-t",
+                        "filter",
+                    ];
+                    let rules = cluster::kubectl(lab, &rules)?;
+                    ensure!(rules.contains(service), "{pod} does not know {service}");
+                }
+                Ok(())
+            })
+        },
+    )
 }
 
 /// The controller is killed when one control plane presents the new CA alone; the way back is to where it began.

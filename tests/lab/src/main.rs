@@ -284,6 +284,10 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
         || check_rotation::rotated(&lab, &check_rotation::FRONT_PROXY),
     )?;
     cases.picked(
+        "Kubernetes' CA is rotated under a client that asks all the while",
+        || check_rotation::cluster_rotated(&lab),
+    )?;
+    cases.picked(
         "a rotation that is cut off is turned back under a client",
         || check_rotation::turned_back(&lab, &check_rotation::FRONT_PROXY),
     )?;
