@@ -100,6 +100,21 @@ async fn an_agent_that_fails_its_order_holds_up_the_next_stage_and_the_same_goes
 }
 
 #[tokio::test]
+async fn one_that_was_left_out_and_comes_back_is_given_the_key_in_force_and_no_other_is_made() {
+    let nodes = Nodes::start().await;
+    let before = nodes.made[2].ring.lock().unwrap().clone();
+    assert_eq!(nodes.run(&ROTATE).await.code, 0);
+    assert_eq!(
+        nodes.run(&[&ROTATE[..], &["--finish"]].concat()).await.code,
+        0
+    );
+    *nodes.made[2].ring.lock().unwrap() = before;
+    let ended = nodes.run(&ROTATE).await;
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(rings(&nodes), all(&[2]));
+}
+
+#[tokio::test]
 async fn another_state_folders_rotation_is_told_and_nothing_is_changed() {
     let nodes = Nodes::start().await;
     nodes.made[2].ring.lock().unwrap().revision = 40;
