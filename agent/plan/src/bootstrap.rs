@@ -24,6 +24,12 @@
 //!   asserts that it never runs again. Or X granted at f as x: it had not begun, and never will at e, since its own epoch is
 //!   f. Or the operator does not know of x: then a node of Q in R remembers x by rule 5 and refuses the override. That holds
 //!   also for a machine that came after the override was written. A joined node counts as X does: it knows the cluster and refuses the override.
+//! - *A cluster of an earlier epoch.* An override that was sent as an init began leaves those that took it at f, and the cluster
+//!   forms at e. They take it for the one from a machine that their own override counts on ([`voter::believe`]): one that knows a
+//!   cluster gives no grant at f, R is everyone that the override counts on, so nobody inits at f. Nor had that machine granted at
+//!   f before: it never took the override, or learnt of the cluster from another that the override counts on, and so back to one
+//!   that never took it. For the same reason an init that was begun goes on where the later epoch counts on its machine, and
+//!   stops where it does not.
 //! - An override names the one instance of its candidate, and every other one too: of two machines of a name only one
 //!   takes it. Two overrides of one epoch: a node takes the first and refuses the other.
 //!

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hactl_node_plan::bootstrap::candidate;
 use hactl_node_plan::bootstrap::next::Next;
 use hactl_node_plan::bootstrap::record::Record;
-use hactl_node_plan::bootstrap::voter::{self, Caller};
+use hactl_node_plan::bootstrap::voter::{self, Caller, Witness};
 use hactl_proto::instruction::{Instruction, Order};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::Outcome;
@@ -25,7 +25,7 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
                 // What cannot be mended is not tried every second.
                 self.rest()
             }
-            Next::Learn { identity, epoch } => self.learn(&identity, epoch).await?,
+            Next::Learn { identity, by } => self.learn(&identity, &by).await?,
             Next::AwaitPeers { missing } => {
                 let silent = self.silent(&missing);
                 self.say("every declared control plane to answer", &silent);
@@ -59,9 +59,9 @@ impl<H: Host, P: Peers> FirstBoot<H, P> {
     async fn learn(
         &self,
         identity: &ClusterIdentity,
-        epoch: u64,
+        by: &Witness,
     ) -> Result<Duration, StandingError> {
-        let rule = |record: &Record| voter::adopt(record, epoch, identity).map(|next| (next, ()));
+        let rule = |record: &Record| voter::adopt(record, by, identity).map(|next| (next, ()));
         if let Err(refusal) = self.standing.change(rule).await? {
             tracing::warn!(%refusal, "this node does not take the cluster for its own");
             return Ok(ROUND);

@@ -9,7 +9,7 @@ use hactl_proto::standing::{
 };
 
 use super::record::{Record, Stage};
-use super::voter::recognise;
+use super::voter::{Witness, believe, recognise};
 
 /// What the candidate heard from one other declared control plane: the newest answer, and what it said to the request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,8 +35,8 @@ pub enum Verdict {
     JoinOnly {
         /// The cluster.
         identity: ClusterIdentity,
-        /// The epoch of who said so.
-        epoch: u64,
+        /// Who said so.
+        by: Witness,
     },
     /// Someone's answer forbids the init until an operator looked; who, and why.
     Stop(Vec<(NodeName, GrantRefusal)>),
@@ -44,8 +44,8 @@ pub enum Verdict {
 
 /// Decides for the candidate; its record is at [`Stage::Virgin`] or [`Stage::Granted`] to itself.
 pub fn decide(record: &Record, spec: &ClusterSpec, heard: &BTreeMap<NodeName, Heard>) -> Verdict {
-    if let Some((identity, epoch)) = member(record, heard) {
-        return Verdict::JoinOnly { identity, epoch };
+    if let Some((identity, by)) = member(record, heard) {
+        return Verdict::JoinOnly { identity, by };
     }
     let objections = objections(record, spec, heard);
     if !objections.is_empty() {
@@ -214,17 +214,22 @@ fn strangers(record: &Record, answer: &StandingAnswer) -> Option<GrantRefusal> {
         })
 }
 
-/// The cluster that someone is a member of, if anyone at this epoch or a later one is.
-fn member(record: &Record, heard: &BTreeMap<NodeName, Heard>) -> Option<(ClusterIdentity, u64)> {
-    heard
-        .values()
-        .filter_map(|heard| heard.answer.as_ref())
-        .filter(|answer| answer.cluster == record.cluster && answer.epoch >= record.epoch)
-        .filter(|answer| !record.retired.contains(&answer.instance))
-        .find_map(|answer| match &answer.standing {
-            Standing::Member(identity) => Some((identity.clone(), answer.epoch)),
-            _ => None,
-        })
+fn member(
+    record: &Record,
+    heard: &BTreeMap<NodeName, Heard>,
+) -> Option<(ClusterIdentity, Witness)> {
+    let mut answers = heard.values().filter_map(|heard| heard.answer.as_ref());
+    answers.find_map(|answer| told(record, answer))
+}
+
+/// The cluster that an answer tells of, if this node believes it.
+pub(super) fn told(record: &Record, answer: &StandingAnswer) -> Option<(ClusterIdentity, Witness)> {
+    let Standing::Member(identity) = &answer.standing else {
+        return None;
+    };
+    let by = Witness::of(answer);
+    (answer.cluster == record.cluster && believe(record, &by).is_ok())
+        .then(|| (identity.clone(), by))
 }
 
 /// The answer of that node, if it counts: of this epoch, from the instance that is pinned.

@@ -11,11 +11,12 @@ use hactl_proto::finding::Finding;
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::ClusterSpec;
-use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest, Standing};
+use hactl_proto::standing::{ClusterIdentity, GrantRefusal, GrantRequest, StandingAnswer};
 
 use super::candidate::{self, Heard, Verdict};
 use super::finding;
 use super::record::{Record, Stage};
+use super::voter::Witness;
 use crate::plan::left::Left;
 pub(super) use others::answers;
 use others::{other_clusters, other_specs, serving, silent, since};
@@ -97,8 +98,8 @@ pub enum Next {
     Learn {
         /// The cluster.
         identity: ClusterIdentity,
-        /// The epoch of who said so.
-        epoch: u64,
+        /// Who said so.
+        by: Witness,
     },
     /// Too few control planes answer for a grant.
     AwaitPeers {
@@ -244,7 +245,7 @@ fn initialising(situation: &Situation<'_>) -> Next {
     let contrary: Vec<_> = answers(situation)
         .filter_map(|answer| {
             candidate::objection(record, situation.spec, answer)
-                .filter(|objection| forbids_resuming(situation, objection))
+                .filter(|objection| forbids_resuming(situation, answer, objection))
                 .map(|objection| finding::objection(&answer.node, &objection))
         })
         .collect();
@@ -263,38 +264,34 @@ fn initialising(situation: &Situation<'_>) -> Next {
     }
 }
 
-/// What stops an init that was begun: a later epoch, another cluster, this very machine declared lost or replaced.
-fn forbids_resuming(situation: &Situation<'_>, objection: &GrantRefusal) -> bool {
+/// What stops an init that was begun: another cluster, this very machine declared lost or replaced. A later epoch that counts on
+/// this machine does not: its grant is wanted there and never given, so nobody else begins.
+fn forbids_resuming(
+    situation: &Situation<'_>,
+    answer: &StandingAnswer,
+    objection: &GrantRefusal,
+) -> bool {
+    let own = situation.record;
     match objection {
-        GrantRefusal::EpochDiffers { .. }
-        | GrantRefusal::Initialising(_)
-        | GrantRefusal::AlreadyGranted(_) => true,
+        GrantRefusal::EpochDiffers { .. } => answer.roster.get(&own.node) != Some(&own.instance),
+        GrantRefusal::Initialising(_) | GrantRefusal::AlreadyGranted(_) => true,
         GrantRefusal::Member(theirs) => match &situation.here.holding {
             Holding::Complete { identity, .. } => !identity.shares_ca(theirs),
             Holding::Nothing | Holding::Partial { .. } => true,
         },
-        GrantRefusal::InstanceDiffers { node, .. } => *node == situation.record.node,
+        GrantRefusal::InstanceDiffers { node, .. } => *node == own.node,
         _ => false,
     }
 }
 
 /// No cluster is known here, no init begun.
 fn unbound(situation: &Situation<'_>) -> Next {
-    let member = answers(situation).find_map(|answer| match &answer.standing {
-        Standing::Member(identity)
-            if answer.cluster == situation.record.cluster
-                && answer.epoch >= situation.record.epoch
-                && !situation.record.retired.contains(&answer.instance) =>
-        {
-            Some((identity.clone(), answer.epoch))
-        }
-        _ => None,
-    });
+    let member = answers(situation).find_map(|answer| candidate::told(situation.record, answer));
     if let Some(findings) = foreign(situation, member.as_ref().map(|(identity, _)| identity)) {
         return Next::Refuse { findings };
     }
-    if let Some((identity, epoch)) = member {
-        return Next::Learn { identity, epoch };
+    if let Some((identity, by)) = member {
+        return Next::Learn { identity, by };
     }
     if !situation.here.prepared {
         return Next::Prepare;
@@ -337,7 +334,7 @@ fn as_candidate(situation: &Situation<'_>) -> Next {
             from,
         },
         Verdict::Begin(record) => Next::Init(*record),
-        Verdict::JoinOnly { identity, epoch } => Next::Learn { identity, epoch },
+        Verdict::JoinOnly { identity, by } => Next::Learn { identity, by },
         Verdict::Stop(objections) => Next::Refuse {
             findings: objections
                 .iter()

@@ -19,7 +19,7 @@ use super::candidate::{self, Heard, Verdict};
 use super::next::{Here, Holding, Next, Peer, Situation, next};
 use super::overrule::overrule;
 use super::record::{Record, Stage};
-use super::voter::{Caller, adopt, grant, learn, meet};
+use super::voter::{Caller, Witness, adopt, grant, learn, meet};
 
 fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
@@ -91,6 +91,15 @@ fn member(n: u8, ca: &str, settled: bool) -> Record {
     Record {
         stage: Stage::Member { identity, settled },
         ..record(n)
+    }
+}
+
+/// cpN with instance N, as it tells of a cluster of epoch 0.
+fn witness(n: u8) -> Witness {
+    Witness {
+        node: name(&format!("cp{n}")),
+        instance: instance(n),
+        epoch: 0,
     }
 }
 

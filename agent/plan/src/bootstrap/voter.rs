@@ -7,7 +7,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::role::CallerRole;
 use hactl_proto::spec::ClusterSpec;
 use hactl_proto::standing::{
-    ClusterIdentity, Grant, GrantRefusal, GrantRequest, InstanceId, MemberAnnouncement,
+    ClusterIdentity, Grant, GrantRefusal, GrantRequest, InstanceId, MemberAnnouncement, Override,
     StandingAnswer,
 };
 
@@ -116,27 +116,63 @@ pub fn learn(
 ) -> Result<Record, GrantRefusal> {
     caller.is(&announcement.node, spec)?;
     same_cluster(record, announcement.cluster)?;
-    if record.retired.contains(&announcement.instance) {
-        return Err(GrantRefusal::DeclaredLost {
-            node: announcement.node.clone(),
-            instance: announcement.instance,
-        });
-    }
-    adopt(record, announcement.epoch, &announcement.identity)
+    let by = Witness {
+        node: announcement.node.clone(),
+        instance: announcement.instance,
+        epoch: announcement.epoch,
+    };
+    adopt(record, &by, &announcement.identity)
 }
 
-/// The record with that cluster in it; an older epoch's cluster, another cluster or an init of one's own refuses.
-pub fn adopt(
-    record: &Record,
-    epoch: u64,
-    identity: &ClusterIdentity,
-) -> Result<Record, GrantRefusal> {
-    if epoch < record.epoch {
-        return Err(GrantRefusal::EpochDiffers {
-            ours: record.epoch,
-            theirs: epoch,
+/// Who tells of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// The member.
+    pub node: NodeName,
+    /// Which instance of it.
+    pub instance: InstanceId,
+    /// Its epoch: the one that the cluster was made at.
+    pub epoch: u64,
+}
+
+impl Witness {
+    /// Of an answer.
+    pub fn of(answer: &StandingAnswer) -> Self {
+        Self {
+            node: answer.node.clone(),
+            instance: answer.instance,
+            epoch: answer.epoch,
+        }
+    }
+}
+
+/// Whether this node takes that one's word for a cluster. One of an earlier epoch is told of truly by a machine that this
+/// node's override counts on: it knows a cluster, so its grant is never given at the epoch of the override, and nobody inits
+/// there.
+pub fn believe(record: &Record, by: &Witness) -> Result<(), GrantRefusal> {
+    if record.retired.contains(&by.instance) {
+        return Err(GrantRefusal::DeclaredLost {
+            node: by.node.clone(),
+            instance: by.instance,
         });
     }
+    let counts = |word: &Override| word.roster.get(&by.node) == Some(&by.instance);
+    if by.epoch >= record.epoch || record.overruled.as_ref().is_some_and(counts) {
+        return Ok(());
+    }
+    Err(GrantRefusal::EpochDiffers {
+        ours: record.epoch,
+        theirs: by.epoch,
+    })
+}
+
+/// The record with that cluster in it; one that is not believed, another cluster or an init of one's own refuses.
+pub fn adopt(
+    record: &Record,
+    by: &Witness,
+    identity: &ClusterIdentity,
+) -> Result<Record, GrantRefusal> {
+    believe(record, by)?;
     match &record.stage {
         Stage::Member { identity: ours, .. } if ours != identity => {
             Err(GrantRefusal::Member(ours.clone()))
@@ -144,7 +180,7 @@ pub fn adopt(
         Stage::Member { .. } => Ok(record.clone()),
         Stage::Initialising(grant) => Err(GrantRefusal::Initialising(grant.clone())),
         Stage::Virgin | Stage::Granted(_) => Ok(Record {
-            epoch,
+            epoch: by.epoch,
             stage: Stage::Member {
                 identity: identity.clone(),
                 settled: false,

@@ -25,8 +25,8 @@ pub(crate) fn exists(model: &Grants, state: &State) -> bool {
         return by_itself.serving() == 1;
     }
     if newest(state).any(|at| state.machines[at].cluster.is_some()) {
-        // There is a cluster: others join it, or its loss is a matter of backups.
-        return true;
+        // There is a cluster: others join it, whatever epoch they hold; its loss is a matter of backups.
+        return everybody_joins(model, state);
     }
     let mut overruled = state.clone();
     let word = word(model, &overruled);
@@ -39,6 +39,24 @@ pub(crate) fn exists(model: &Grants, state: &State) -> bool {
     }
     run(model, &mut overruled);
     overruled.serving() == 1
+}
+
+/// Whether everyone who has not joined takes in some member's word.
+fn everybody_joins(model: &Grants, state: &State) -> bool {
+    let mut joined = state.clone();
+    let machines: Vec<_> = newest(state)
+        .filter_map(|at| u8::try_from(at).ok())
+        .collect();
+    for _ in &machines {
+        for &of in &machines {
+            let outside = joined.machines[usize::from(of)].cluster.is_none();
+            let mut vias = machines.iter().filter(|_| outside);
+            if let Some(next) = vias.find_map(|via| model.join(&joined, of, *via)) {
+                joined = next;
+            }
+        }
+    }
+    newest(&joined).all(|at| joined.machines[at].cluster.is_some())
 }
 
 /// The youngest machine of each name that is not gone.

@@ -40,7 +40,7 @@ fn the_candidate_waits_asks_and_begins() {
         candidate::begin(&raised, &begun).is_err(),
         "an override came between"
     );
-    let told = adopt(&own, 0, &identity("aa")).unwrap();
+    let told = adopt(&own, &witness(2), &identity("aa")).unwrap();
     assert!(
         candidate::begin(&told, &begun).is_err(),
         "a cluster came between"

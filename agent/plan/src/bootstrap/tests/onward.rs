@@ -124,9 +124,50 @@ fn a_half_done_init_goes_on_though_everyone_is_silent() {
         ..virgin(2)
     };
     assert_eq!(
-        checks(step(&begun, CP, partial(), &[later])),
+        checks(step(&begun, CP, partial(), std::slice::from_ref(&later))),
         ["epoch-equal"]
     );
+    // Its grant is wanted at that epoch, and it never gives it: nobody else begins.
+    let counts_on_it = StandingAnswer {
+        roster: roster(&[1, 3]),
+        ..later.clone()
+    };
+    let next = step(&begun, CP, partial(), &[counts_on_it]);
+    assert_eq!(next, Next::Init(begun.clone()));
+    let replaced = StandingAnswer {
+        roster: [(name("cp1"), instance(9))].into(),
+        ..later
+    };
+    assert_eq!(
+        checks(step(&begun, CP, partial(), &[replaced])),
+        ["epoch-equal"]
+    );
+}
+
+#[test]
+fn who_took_an_override_beside_an_init_learns_of_the_cluster_that_forms() {
+    let word = word("cp2", &[(1, 1), (2, 2), (3, 3)], &[]);
+    let settled = member(1, "aa", true).answer(&all(), &[], true);
+    for (n, candidate) in [(2, true), (3, false)] {
+        let raised = overrule(&record(n), &all(), &[], &operator(), &word).unwrap();
+        let told = Next::Learn {
+            identity: identity("aa"),
+            by: witness(1),
+        };
+        let answers = std::slice::from_ref(&settled);
+        assert_eq!(step(&raised, CP, Holding::Nothing, answers), told);
+        let begun = Record {
+            stage: Stage::Initialising(candidate_grant(&request())),
+            ..record(1)
+        };
+        let begun = begun.answer(&all(), &[], false);
+        let next = step(&raised, CP, Holding::Nothing, &[begun]);
+        if candidate {
+            assert_eq!(checks(next), ["grant-free"]);
+        } else {
+            assert!(matches!(next, Next::AwaitMember { .. }), "{next:?}");
+        }
+    }
 }
 
 #[test]
@@ -232,7 +273,7 @@ fn a_wiped_candidate_joins_the_cluster_that_it_made() {
     let told = member(2, "aa", true).answer(&all(), &[], true);
     let learn = Next::Learn {
         identity: identity("aa"),
-        epoch: 0,
+        by: witness(2),
     };
     assert_eq!(step(&wiped, CP, Holding::Nothing, &[told]), learn);
 

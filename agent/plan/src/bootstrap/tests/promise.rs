@@ -203,6 +203,24 @@ fn a_cluster_is_learnt_once_and_never_changed() {
     let raised = overrule(&granted, &all(), &[], &operator(), &overruled).unwrap();
     let refused = learn(&raised, &all(), &cp1(), &announcement);
     assert!(matches!(refused, Err(GrantRefusal::DeclaredLost { .. })));
-    let refused = adopt(&raised, 0, &identity("aa"));
+    let unknown = Witness {
+        instance: instance(9),
+        ..witness(2)
+    };
+    let refused = adopt(&raised, &unknown, &identity("aa"));
     assert!(matches!(refused, Err(GrantRefusal::EpochDiffers { .. })));
+}
+
+/// An override that was sent as an init began: who took it waits for grants that never come, and joins the cluster that forms.
+#[test]
+fn a_cluster_of_an_earlier_epoch_is_learnt_from_a_machine_that_the_override_counts_on() {
+    let granted = ask(&record(2), &request()).unwrap();
+    let word = word("cp2", &[(1, 1), (2, 2), (3, 3)], &[]);
+    let raised = overrule(&granted, &all(), &[], &operator(), &word).unwrap();
+    let known = adopt(&raised, &witness(1), &identity("aa")).unwrap();
+    assert_eq!(known.standing(&[]), Standing::Member(identity("aa")));
+    // Another that took the override hears of it from this one, too.
+    assert_eq!(known.epoch, 0);
+    let third = overrule(&record(3), &all(), &[], &operator(), &word).unwrap();
+    assert!(adopt(&third, &witness(2), &identity("aa")).is_ok());
 }
