@@ -181,10 +181,36 @@ impl State {
             _ if machine.started.is_none() || manifest.is_empty() => None,
             Some((began_with, number)) if *began_with == manifest => Some((manifest, *number)),
             _ if !data => None,
-            _ => Some((manifest, self.number())),
+            ended => {
+                if ended.is_some() {
+                    self.step_down(name);
+                }
+                Some((manifest, self.number()))
+            }
         };
         if let Some(machine) = self.machines.get_mut(name) {
             machine.etcd = process;
+        }
+    }
+
+    /// A member's process ended, and the next one begins at once: meanwhile the others, if they are a quorum, elected another.
+    fn step_down(&mut self, name: &NodeName) {
+        let Some((cluster, member)) = self.member_running(self.machine(name)) else {
+            return;
+        };
+        let (cluster, id) = (cluster.id, member.id);
+        let Some(found) = self.clusters.get(&cluster).filter(|one| one.leader == id) else {
+            return;
+        };
+        let mut heirs = found.members.iter().filter(|one| {
+            one.id != id
+                && !one.learner
+                && self.runs_member(one)
+                && self.quorum_at(found, one.address)
+        });
+        let heir = heirs.next().map(|one| one.id);
+        if let (Some(heir), Some(cluster)) = (heir, self.clusters.get_mut(&cluster)) {
+            cluster.leader = heir;
         }
     }
 

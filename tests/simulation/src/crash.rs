@@ -1,5 +1,9 @@
 //! Where a life ends: every effect of the agent and of the programs it runs is a place to cut at.
 
+use hactl_proto::name::NodeName;
+
+use crate::world::State;
+
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -10,6 +14,82 @@ pub enum Cut {
         /// Whether it goes.
         lose: bool,
     },
+}
+
+/// What happens to a machine when a wire is tripped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// Its cable is pulled.
+    Cable,
+    /// Its power goes.
+    Power,
+}
+
+/// Harm to a machine, it or another, some effects after it came to a place. It outlives the agent, and the power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wire {
+    /// Counted from the first place with these words in its name.
+    pub place: &'static str,
+    /// Whether the machine came there.
+    pub reached: bool,
+    /// So many places later.
+    pub after: u32,
+    /// To whom it happens.
+    pub victim: NodeName,
+    /// What.
+    pub harm: Harm,
+    /// Whether it has happened.
+    pub tripped: bool,
+}
+
+impl Wire {
+    /// Passes a place; whether the harm happens there.
+    fn pass(&mut self, place: &str) -> bool {
+        if self.tripped {
+            return false;
+        }
+        self.reached |= place.contains(self.place);
+        if !self.reached {
+            return false;
+        }
+        self.tripped = self.after == 0;
+        self.after = self.after.saturating_sub(1);
+        self.tripped
+    }
+}
+
+impl State {
+    /// A machine passes a place. Errs where the one who passes it ends there.
+    pub(crate) fn pass(
+        &mut self,
+        name: &NodeName,
+        place: &str,
+        outlives_the_agent: bool,
+    ) -> Result<(), Interrupted> {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return Err(Interrupted);
+        };
+        let mut tripped = Vec::new();
+        for wire in &mut machine.wires {
+            if wire.pass(place) {
+                tripped.push((wire.victim.clone(), wire.harm));
+            }
+        }
+        for (victim, harm) in tripped {
+            if let Some(victim) = self.machines.get_mut(&victim) {
+                match harm {
+                    Harm::Cable => victim.isolated = true,
+                    Harm::Power => victim.powered = false,
+                }
+            }
+            self.settle();
+        }
+        let machine = self.machines.get_mut(name).ok_or(Interrupted)?;
+        if !machine.powered {
+            return Err(Interrupted);
+        }
+        machine.crash.pass(place, outlives_the_agent)
+    }
 }
 
 /// The cut of one machine.

@@ -34,10 +34,12 @@ impl State {
         }
         let quorum = self.quorum_at(cluster, machine.address);
         let (id, learner, member) = (cluster.id, member.learner, member.id);
+        let tag = machine.pods.get("etcd").map_or("", String::as_str);
+        let version = tag.trim_end_matches("-0").to_owned();
         match call.request {
             EtcdRequest::Status => Ok(EtcdAnswer::Status(MemberStatus {
                 member: MemberId(member),
-                version: "3.5.30".to_owned(),
+                version,
                 leader: cluster.leading().filter(|_| quorum).map(MemberId),
                 errors: Vec::new(),
                 learner,

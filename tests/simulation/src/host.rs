@@ -88,12 +88,10 @@ impl SimulatedHost {
         if !self.alive(state) {
             return Err(Interrupted);
         }
-        let Some(machine) = state.machines.get_mut(&self.name) else {
-            return Err(Interrupted);
-        };
-        let before = machine.crash.fired;
-        let passed = machine.crash.pass(place, false);
-        if machine.crash.fired && !before {
+        let fired = |state: &State| state.machine(&self.name).crash.fired;
+        let before = fired(state);
+        let passed = state.pass(&self.name, place, false);
+        if fired(state) && !before {
             state.tell(&self.name, Event::Cut(place));
         }
         passed

@@ -23,10 +23,10 @@ mod watch;
 mod world;
 
 pub use cluster::{Cluster, Member};
-pub use crash::{Crash, Cut};
+pub use crash::{Crash, Cut, Harm, Wire};
 pub use host::SimulatedHost;
 pub use machine::{Clock, Machine, Service};
 pub use mishap::Mishap;
-pub use program::ProgramModel;
+pub use program::{ProgramModel, etcd_of};
 pub use watch::{Event, Watcher};
 pub use world::{State, World};

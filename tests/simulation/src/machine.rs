@@ -8,7 +8,7 @@ use std::time::Duration;
 use hactl_node_plan::command::Output;
 use tokio::time::Instant;
 
-use crate::crash::Crash;
+use crate::crash::{Crash, Wire};
 use crate::mishap::Mishap;
 use crate::tree::Tree;
 
@@ -60,6 +60,8 @@ pub struct Machine {
     pub torn_snapshots: u32,
     /// Where its agent's life ends.
     pub crash: Crash,
+    /// Where something happens to it, or to others.
+    pub wires: Vec<Wire>,
     /// The kubeadm that is installed.
     pub version: String,
     /// The kubelet and the kubectl that are installed.
@@ -131,6 +133,7 @@ impl Machine {
             mishaps: VecDeque::new(),
             torn_snapshots: 0,
             crash: Crash::default(),
+            wires: Vec::new(),
             version: version.to_owned(),
             kubelet: version.to_owned(),
             kubectl: version.to_owned(),

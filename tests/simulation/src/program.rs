@@ -17,6 +17,7 @@ use crate::crash::Interrupted;
 use crate::machine::Machine;
 use crate::tree::Tree;
 use crate::world::State;
+pub use packages::etcd_of;
 
 /// A program that a test or the demo brings along: what it does to its machine and what it says.
 #[derive(Clone)]
@@ -117,8 +118,8 @@ impl<'a> Run<'a> {
 
     /// A place to cut at: the effects before are there, those after are not.
     pub(crate) fn place(&mut self, what: &str) -> Result<(), Interrupted> {
-        let in_unit = self.in_unit;
-        self.machine().crash.pass(what, in_unit)
+        let (name, in_unit) = (self.name.clone(), self.in_unit);
+        self.state.pass(&name, what, in_unit)
     }
 
     pub(crate) fn machine(&mut self) -> &mut Machine {

@@ -297,6 +297,26 @@ fn the_model_says_what_the_real_programs_said() {
     assert_eq!(files(&found(&world)), files(&real["files-after-reset"]));
 }
 
+/// Which etcd a version brings: that of 1.20.2 by what the real node had; that patch releases raise it is from kubeadm's own
+/// constants, and has no captured counterpart.
+#[test]
+fn a_version_brings_the_etcd_that_the_real_one_brought() {
+    let real = captured(include_str!("../captured/v1.20.2"));
+    let node: serde_json::Value = serde_json::from_str(&real["node"].stdout).unwrap();
+    let images = node["status"]["images"].as_array().unwrap().iter();
+    let names = images.filter_map(|image| image["names"][0].as_str());
+    let etcd: Vec<_> = names
+        .filter_map(|name| name.strip_prefix("k8s.gcr.io/etcd:"))
+        .collect();
+    let world = initialised();
+    let state = world.state();
+    let tree = &state.machines[&name("cp1")].tree;
+    let manifest = tree.text("/etc/kubernetes/manifests/etcd.yaml");
+    let modelled = hactl_node_plan::rollout::images::of_manifest(&manifest, "etcd");
+    assert_eq!(modelled.as_deref(), Some(etcd[0]));
+    assert_eq!(etcd.len(), 1);
+}
+
 #[test]
 fn a_unit_that_runs_and_one_that_ended_are_listed_as_systemd_lists_them() {
     let real = captured(include_str!("../captured/v1.20.2"));

@@ -18,6 +18,7 @@ use hactl_proto::report::Outcome;
 use hactl_proto::rollout::RolloutWish;
 use hactl_proto::spec::upgrade::{Day, Window};
 use hactl_proto::version::KubernetesVersion;
+use hactl_simulation::etcd_of;
 use support::fleet::*;
 use support::through::{beside, check, heard, within};
 use support::*;
@@ -58,6 +59,44 @@ fn a_cluster_is_upgraded_node_by_node_and_planned_empty_after() {
         assert!(tree.exists("/var/lib/hactl/snapshots"), "{keeper}");
     }
     assert_ne!(state.clusters.values().next().unwrap().leader, 0);
+}
+
+#[test]
+fn another_etcd_comes_in_turns_of_its_own_and_who_leads_hands_that_over_first() {
+    const OTHER: KubernetesVersion = KubernetesVersion::new(1, 36, 4);
+    let world = cluster();
+    for machine in world.state().machines.values_mut() {
+        machine.offered.push(OTHER.to_string());
+    }
+    life(&world, async {
+        let fleet = Arc::new(Fleet::start(&world).await);
+        let (record, plan) = fleet.begin(OTHER).await;
+        let (tale, said) = tale(&world);
+        let end = within(drive(&fleet, &record, &plan, 1, "ann", &tale))
+            .await
+            .unwrap();
+        assert_eq!(end, End::Finished, "{:#?}", said.lock().unwrap());
+        let lines = tale.lines();
+        let steps = |wanted: &str| -> Vec<String> {
+            let of = lines.iter().filter(|line| line.step == wanted);
+            of.map(|line| line.node.to_string()).collect()
+        };
+        let upgraded = ["cp1", "cp2", "cp3", "cp1", "cp2", "cp3", "w1"];
+        assert_eq!(steps("kubeadm-upgrade"), upgraded);
+        // It leads as the oldest; who it hands that to has to do so in its own turn.
+        assert_eq!(steps("move-etcd-leader")[0], "cp1");
+    });
+    check(&world, &OTHER);
+    let state = world.state();
+    for node in ["cp1", "cp2", "cp3"] {
+        let machine = &state.machines[&name(node)];
+        assert_eq!(machine.pods["etcd"], etcd_of("v1.36.4"), "{node}");
+        let manifest = machine.tree.text("/etc/kubernetes/manifests/etcd.yaml");
+        assert!(
+            manifest.contains("--initial-cluster-state=existing"),
+            "{node}: {manifest}"
+        );
+    }
 }
 
 #[test]

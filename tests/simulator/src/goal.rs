@@ -5,7 +5,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
 use hactl_proto::spec::ClusterSpec;
 use hactl_proto::version::KubernetesVersion;
-use hactl_simulation::{Cluster, State};
+use hactl_simulation::{Cluster, State, etcd_of};
 
 use crate::spec::{context, nodes};
 use crate::town::Town;
@@ -138,11 +138,10 @@ fn not_at(state: &State, cluster: &Cluster, version: &KubernetesVersion) -> Vec<
         if [&machine.version, &machine.kubelet, &machine.kubectl] != [&tag; 3] {
             missing.push(format!("{node}: not all of its packages are {tag}"));
         }
-        let mut pods = machine
-            .pods
-            .iter()
-            .filter(|(component, _)| *component != "etcd");
-        if pods.any(|(_, running)| *running != tag) {
+        let etcd = etcd_of(&tag);
+        let brought = |component: &str| if component == "etcd" { etcd } else { &tag };
+        let mut pods = machine.pods.iter();
+        if pods.any(|(component, running)| running != brought(component)) {
             missing.push(format!("{node}: not all of its components are {tag}"));
         }
         if !machine.released.is_empty() {

@@ -1,11 +1,13 @@
 //! Operators: they plan an upgrade, drive it, change their minds, die and come again; two of them at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hactl_cluster_plan::rollout::{Policy, Request, RolloutPlan};
 use hactl_controller::rollout::{End, Tale, Told, drive, newest, put, wish};
+use hactl_proto::name::NodeName;
 use hactl_proto::report::ReportEvent;
 use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_proto::spec::ClusterSpec;
@@ -16,11 +18,21 @@ use crate::chance::Chance;
 use crate::controller::Controller;
 use crate::town::Town;
 
+/// What operators want.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) to: KubernetesVersion,
+    /// Workers that are meant; empty: all.
+    pub(crate) nodes: BTreeSet<NodeName>,
+    /// Rollouts that were through before.
+    pub(crate) before: u64,
+}
+
 /// An operator.
 pub(crate) struct Operator {
     pub(crate) town: Town,
     pub(crate) name: &'static str,
-    pub(crate) to: KubernetesVersion,
+    pub(crate) wish: Wish,
     pub(crate) chance: Chance,
     /// While faults happen operators do foolish things.
     pub(crate) stormy: Arc<AtomicBool>,
@@ -34,14 +46,14 @@ impl Operator {
         town: &Town,
         spec: &ClusterSpec,
         name: &'static str,
-        to: KubernetesVersion,
+        wish: Wish,
         chance: Chance,
         stormy: &Arc<AtomicBool>,
     ) -> Self {
         Self {
             town: town.clone(),
             name,
-            to,
+            wish,
             chance,
             stormy: Arc::clone(stormy),
             stays: name == "ann",
@@ -86,10 +98,10 @@ impl Operator {
             ..Policy::default()
         };
         let request = Request {
-            to: self.to.clone(),
+            to: self.wish.to.clone(),
             policy,
             zones: [].into(),
-            nodes: [].into(),
+            nodes: self.wish.nodes.clone(),
         };
         match self.controller.plan(&request, number).await {
             Err(blockers) => self.say(format!("no plan: {blockers}")),
@@ -103,7 +115,7 @@ impl Operator {
                     plan: serde_json::to_string(&plan).unwrap_or_default(),
                 };
                 match put(&*self.controller, &record).await {
-                    Ok(()) => self.say(format!("plans rollout {number} to {}", self.to)),
+                    Ok(()) => self.say(format!("plans rollout {number} to {}", self.wish.to)),
                     Err(error) => self.say(error.to_string()),
                 }
             }
@@ -117,7 +129,11 @@ impl Operator {
             return false;
         };
         match record.wish {
-            RolloutWish::Finished if plan.to >= self.to => return true,
+            RolloutWish::Finished
+                if plan.to >= self.wish.to && record.number > self.wish.before =>
+            {
+                return true;
+            }
             RolloutWish::Finished | RolloutWish::Aborted => {
                 self.begin(record.number + 1).await;
                 return false;
@@ -167,7 +183,7 @@ impl Operator {
                 self.say(format!("failed to {error}"));
                 false
             }
-            Ok(Ok(End::Finished)) => plan.to >= self.to,
+            Ok(Ok(End::Finished)) => plan.to >= self.wish.to,
             Ok(Ok(end)) => {
                 self.say(format!("{end:?}"));
                 false

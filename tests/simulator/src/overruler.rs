@@ -23,6 +23,9 @@ use crate::spec::cluster;
 use crate::town::Town;
 
 const LIMIT: Duration = Duration::from_secs(10);
+/// So often, and for so long, somebody without patience looks.
+const LOOK: Duration = Duration::from_millis(200);
+const LOOKS: u32 = 1_500;
 
 /// Gives overrides while there are machines that need one.
 pub(crate) struct Overruler {
@@ -64,7 +67,75 @@ impl Overruler {
         }
     }
 
+    /// An operator without patience: an override is written while all machines still agree, and sent when its hour comes: whatever
+    /// became of them meanwhile. Who did not take it gets the next one, for as long as no cluster is known.
+    pub(crate) async fn hurry(mut self) {
+        let nobody = BTreeSet::new();
+        let Some(word) = self.early_word().await else {
+            return;
+        };
+        if self.chance.per_mille(600) {
+            self.init_begun().await;
+        }
+        let pause = self.chance.millis(0, 15_000);
+        sleep(pause).await;
+        let mut taken = self.give(&word).await;
+        while !taken {
+            let pause = self.chance.millis(5_000, 60_000);
+            sleep(pause).await;
+            if self.town.progress().values().all(|one| one.settled) {
+                return;
+            }
+            if let Some(word) = self.word(&nobody).await {
+                taken = self.give(&word).await;
+            }
+        }
+    }
+
+    /// As soon as every machine answers.
+    async fn early_word(&mut self) -> Option<Override> {
+        for _ in 0..LOOKS {
+            sleep(LOOK).await;
+            if let Some(word) = self.word(&BTreeSet::new()).await {
+                return Some(word);
+            }
+        }
+        None
+    }
+
+    /// Until a node has written that its init begins.
+    async fn init_begun(&self) {
+        for _ in 0..LOOKS {
+            let begun = {
+                let state = self.town.world.state();
+                let mut machines = state.machines.values();
+                machines.any(|one| {
+                    let text = one.tree.text("/var/lib/hactl/standing.json");
+                    text.contains("\"initialising\"")
+                })
+            };
+            if begun {
+                return;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     async fn overrule(&mut self, replaced: &BTreeSet<NodeName>) {
+        let Some(mut word) = self.word(replaced).await else {
+            return;
+        };
+        if self.stormy.load(Ordering::Relaxed) && self.chance.per_mille(300) {
+            // Not by the controller: a word that says nothing of the machine before.
+            word.lost.clear();
+        }
+        if self.give(&word).await {
+            self.town.overruled(replaced);
+        }
+    }
+
+    /// By the controller's own rules; `None`: something stands against it.
+    async fn word(&mut self, replaced: &BTreeSet<NodeName>) -> Option<Override> {
         let mut answers = Vec::new();
         for node in self.control_planes() {
             match self.standing(&node).await {
@@ -72,30 +143,25 @@ impl Overruler {
                 Err(reason) => self.say(|| format!("{node}: {reason}")),
             }
         }
-        let Some(candidate) = self.candidate() else {
-            return;
-        };
+        let candidate = self.candidate()?;
         let said = Assertion {
             candidate,
             lost: BTreeSet::new(),
             replaced: replaced.clone(),
             reason: "its disk burned".to_owned(),
         };
-        let mut word = match overrule(&self.spec, cluster(), &answers, &said) {
-            Ok(word) => word,
+        match overrule(&self.spec, cluster(), &answers, &said) {
+            Ok(word) => Some(word),
             Err(findings) => {
                 let seen: Vec<_> = findings.into_iter().map(|one| one.observed).collect();
-                return self.say(|| format!("no override: {}", seen.join("; ")));
+                self.say(|| format!("no override: {}", seen.join("; ")));
+                None
             }
-        };
-        if self.stormy.load(Ordering::Relaxed) && self.chance.per_mille(300) {
-            // Not by the controller: a word that says nothing of the machine before.
-            word.lost.clear();
         }
-        self.give(&word, replaced).await;
     }
 
-    async fn give(&self, word: &Override, replaced: &BTreeSet<NodeName>) {
+    /// Whether all took it.
+    async fn give(&self, word: &Override) -> bool {
         self.say(|| format!("epoch {} for {}", word.epoch, word.candidate));
         let mut all = true;
         for node in self.control_planes() {
@@ -105,9 +171,7 @@ impl Overruler {
                 self.say(|| format!("{node} does not take it: {reason}"));
             }
         }
-        if all {
-            self.town.overruled(replaced);
-        }
+        all
     }
 
     fn control_planes(&self) -> Vec<NodeName> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use hactl_proto::Timestamp;
 use hactl_proto::spec::ClusterSpec;
 use hactl_proto::version::KubernetesVersion;
@@ -17,14 +18,12 @@ use crate::goal::missing;
 use crate::invariant::{Checker, GOAL, SECRETS, Violation};
 use crate::log::Log;
 use crate::network::Network;
-use crate::operator::Operator;
+use crate::operator::{Operator, Wish};
 use crate::overruler::Overruler;
-use crate::spec::{OPERATOR, nodes, spec, stale};
+use crate::spec::{FROM, OPERATOR, nodes, spec, stale};
 use crate::storm::{Menu, Storm};
 use crate::town::Town;
 
-/// What an upgrade goes to.
-const PATCH: KubernetesVersion = KubernetesVersion::new(1, 36, 3);
 /// After the faults stopped a cluster is whole within this.
 const WHOLE: Duration = Duration::from_hours(1);
 /// And an upgrade is through within this.
@@ -55,6 +54,35 @@ impl fmt::Display for Scene {
     }
 }
 
+/// What an upgrade goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A version that brings the etcd that runs.
+    SameEtcd,
+    /// One that brings another: etcd has turns of its own.
+    OtherEtcd,
+}
+
+impl Target {
+    const fn version(self) -> KubernetesVersion {
+        match self {
+            Self::SameEtcd => KubernetesVersion::new(1, 36, 3),
+            Self::OtherEtcd => KubernetesVersion::new(1, 36, 4),
+        }
+    }
+}
+
+/// Which nodes an upgrade is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// All.
+    Whole,
+    /// The control planes and the first worker, as operators begin who want to see it work.
+    FirstWorker,
+    /// The workers that such a one left.
+    OtherWorkers,
+}
+
 /// All that a seed decides before the first event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Story {
@@ -66,6 +94,10 @@ pub struct Story {
     pub size: (u8, u8),
     /// How long faults happen.
     pub storm: Duration,
+    /// Where an upgrade goes to.
+    pub target: Target,
+    /// What is upgraded.
+    pub part: Part,
     menu: Menu,
 }
 
@@ -85,17 +117,34 @@ impl Story {
             (Scene::Upgrade, 0..=2) => (3, 2),
             _ => (3, 1),
         };
+        let replaced = scene == Scene::FirstBoot && chance.per_mille(400);
         let menu = Menu {
             wipes: scene == Scene::Rejoin,
-            replaced: scene == Scene::FirstBoot && chance.per_mille(400),
+            replaced,
+            hasty: scene == Scene::FirstBoot && !replaced && chance.per_mille(400),
+            joins: scene != Scene::Upgrade && chance.per_mille(500),
             upgrades: scene == Scene::Upgrade,
             every: chance.between(5, 60),
+        };
+        let storm = Duration::from_secs(chance.between(60, 1_200));
+        let target = if chance.per_mille(500) {
+            Target::OtherEtcd
+        } else {
+            Target::SameEtcd
+        };
+        let rest = scene == Scene::Upgrade && chance.per_mille(300);
+        let (part, size) = if rest {
+            (Part::OtherWorkers, (3, 4))
+        } else {
+            (Part::Whole, size)
         };
         Self {
             seed,
             scene,
             size,
-            storm: Duration::from_secs(chance.between(60, 1_200)),
+            storm,
+            target,
+            part,
             menu,
         }
     }
@@ -108,12 +157,19 @@ impl fmt::Display for Story {
             scene,
             size: (control_planes, workers),
             storm,
+            target,
+            part,
             ..
         } = self;
         let storm = storm.as_secs();
+        let to = match (scene, part) {
+            (Scene::FirstBoot | Scene::Rejoin, _) => String::new(),
+            (_, Part::OtherWorkers) => format!(" to {}, workers left,", target.version()),
+            _ => format!(" to {}", target.version()),
+        };
         write!(
             f,
-            "seed {seed}: {scene} of {control_planes} control planes and {workers} workers, faults for {storm} s"
+            "seed {seed}: {scene}{to} of {control_planes} control planes and {workers} workers, faults for {storm} s"
         )
     }
 }
@@ -153,7 +209,11 @@ pub fn run(seed: u64, keep_log: bool) -> anyhow::Result<Report> {
     let spec = spec(control_planes, workers)?;
     let world = match story.scene {
         Scene::FirstBoot => fresh(&spec)?,
-        Scene::Rejoin | Scene::Upgrade => formed(story.size)?,
+        Scene::Rejoin | Scene::Upgrade => match formed(story)? {
+            Ok(world) => world,
+            // A rule that breaks without any fault breaks in every story that begins so.
+            Err(report) => return Ok(Report { story, ..*report }),
+        },
     };
     play(&world, &spec, story, keep_log)
 }
@@ -174,38 +234,55 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(runtime)
 }
 
-/// A whole cluster of that size: each is made once, by a first boot without faults.
-fn formed(size: (u8, u8)) -> anyhow::Result<World> {
-    static FORMED: Mutex<BTreeMap<(u8, u8), World>> = Mutex::new(BTreeMap::new());
+/// What a story begins with: control planes and workers, and where some were upgraded before, to what.
+type Beginning = ((u8, u8), Option<Target>);
+
+/// A whole cluster as a story wants it: each is made once, by a first boot without faults, and an upgrade of some nodes.
+/// Where a rule breaks in that, what came of it.
+fn formed(story: Story) -> anyhow::Result<Result<World, Box<Report>>> {
+    static FORMED: Mutex<BTreeMap<Beginning, World>> = Mutex::new(BTreeMap::new());
     let mut formed = FORMED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(world) = formed.get(&size) {
-        return Ok(world.fork());
+    let before = (story.part == Part::OtherWorkers).then_some(story.target);
+    for wanted in [None, before] {
+        let key = (story.size, wanted);
+        if formed.contains_key(&key) {
+            continue;
+        }
+        let spec = spec(story.size.0, story.size.1)?;
+        let (world, scene, part) = match formed.get(&(story.size, None)) {
+            Some(whole) => (whole.fork(), Scene::Upgrade, Part::FirstWorker),
+            None => (fresh(&spec)?, Scene::FirstBoot, Part::Whole),
+        };
+        let story = Story {
+            // One of all seeds, whichever wants it first.
+            seed: 0,
+            scene,
+            part,
+            storm: Duration::ZERO,
+            menu: Menu::default(),
+            ..story
+        };
+        offer(&world, story.target);
+        let report = play(&world, &spec, story, true)?;
+        if report.violation.is_some() {
+            return Ok(Err(Box::new(report)));
+        }
+        for machine in world.state().machines.values_mut() {
+            machine.tree.sync();
+        }
+        formed.insert(key, world);
     }
-    let spec = spec(size.0, size.1)?;
-    let world = fresh(&spec)?;
-    let story = Story {
-        scene: Scene::FirstBoot,
-        size,
-        storm: Duration::ZERO,
-        ..Story::of(0)
-    };
-    let report = play(&world, &spec, story, true)?;
-    anyhow::ensure!(
-        report.violation.is_none(),
-        "a first boot without faults: {}\n{}",
-        report
-            .violation
-            .map(|one| one.to_string())
-            .unwrap_or_default(),
-        report.log
-    );
-    for machine in world.state().machines.values_mut() {
-        machine.tree.sync();
-        machine.offered.push(PATCH.to_string());
-    }
+    let world = formed.get(&(story.size, before)).context("it is made")?;
     let fork = world.fork();
-    formed.insert(size, world);
-    Ok(fork)
+    offer(&fork, story.target);
+    Ok(Ok(fork))
+}
+
+/// Repositories offer what clusters begin with, and what an upgrade goes to.
+fn offer(world: &World, target: Target) {
+    for machine in world.state().machines.values_mut() {
+        machine.offered = vec![FROM.to_string(), target.version().to_string()];
+    }
 }
 
 fn play(world: &World, spec: &ClusterSpec, story: Story, keep_log: bool) -> anyhow::Result<Report> {
@@ -269,16 +346,35 @@ async fn unfold(town: &Town, spec: &ClusterSpec, story: Story) -> anyhow::Result
     let upgrades = story.scene == Scene::Upgrade;
     let mut done = None;
     if upgrades {
-        let operator =
-            |name, to| Operator::new(town, spec, name, to, Chance::new(story.seed, name), &raging);
-        done = Some(tokio::spawn(operator("ann", PATCH).upgrade()));
+        let wish = Wish {
+            to: story.target.version(),
+            nodes: match story.part {
+                Part::FirstWorker => spec
+                    .workers
+                    .iter()
+                    .take(1)
+                    .map(|one| one.name.clone())
+                    .collect(),
+                Part::Whole | Part::OtherWorkers => [].into(),
+            },
+            before: u64::from(story.part == Part::OtherWorkers),
+        };
+        let operator = |name| {
+            let chance = Chance::new(story.seed, name);
+            Operator::new(town, spec, name, wish.clone(), chance, &raging)
+        };
+        done = Some(tokio::spawn(operator("ann").upgrade()));
         if chance.per_mille(500) {
-            tokio::spawn(operator("bob", PATCH).upgrade());
+            tokio::spawn(operator("bob").upgrade());
         }
     }
     if story.menu.replaced && !story.storm.is_zero() {
         let mender = Overruler::new(town, spec, Chance::new(story.seed, "overruler"), &raging);
         tokio::spawn(mender.mend());
+    }
+    if story.menu.hasty && !story.storm.is_zero() {
+        let hasty = Overruler::new(town, spec, Chance::new(story.seed, "hasty"), &raging);
+        tokio::spawn(hasty.hurry());
     }
     if !story.storm.is_zero() {
         let mut faults = Storm::new(town, spec, Chance::new(story.seed, "faults"), story.menu);
@@ -291,7 +387,8 @@ async fn unfold(town: &Town, spec: &ClusterSpec, story: Story) -> anyhow::Result
         raging.store(false, Ordering::Relaxed);
         faults.calm();
     }
-    let wanted = upgrades.then_some(PATCH);
+    let whole = upgrades && story.part != Part::FirstWorker;
+    let wanted = whole.then(|| story.target.version());
     let limit = if upgrades { THROUGH } else { WHOLE };
     let end = Instant::now() + limit;
     loop {

@@ -4,6 +4,8 @@
 mod hand;
 /// One fault of each kind.
 mod strike;
+/// What happens to one machine when another comes to some place.
+mod wire;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -25,6 +27,10 @@ pub struct Menu {
     pub wipes: bool,
     /// A control plane loses its disk while there is no cluster yet.
     pub replaced: bool,
+    /// An operator without patience overrules the grants while they are being given.
+    pub hasty: bool,
+    /// Something happens right after a control plane's member got its vote.
+    pub joins: bool,
     /// Budgets forbid evictions, and a learner that is nobody's stands in etcd's way.
     pub upgrades: bool,
     /// So many seconds lie between two faults at most.
@@ -64,6 +70,9 @@ impl Storm {
                 ..self.clone()
             };
             tokio::spawn(early.replace_once_promised());
+        }
+        if self.menu.joins {
+            self.wire_joins();
         }
         loop {
             let pause = self.chance.millis(500, self.menu.every * 1000);
@@ -136,6 +145,7 @@ impl Storm {
                 machine.write_latency = Duration::ZERO;
                 machine.mishaps.clear();
                 machine.torn_snapshots = 0;
+                machine.wires.clear();
                 if !machine.crash.fired {
                     machine.crash.armed = None;
                     machine.crash.named = None;

@@ -8,10 +8,9 @@ use hactl_node_plan::command::{Command, Output};
 use super::{Run, failed, said};
 use crate::crash::Interrupted;
 
-/// Images that every version brings, besides the three of its own.
-const OTHERS: [&str; 3] = [
+/// Images that every version brings, besides those of its own and its etcd.
+const OTHERS: [&str; 2] = [
     "registry.k8s.io/pause:3.10.2",
-    "registry.k8s.io/etcd:3.5.30-0",
     "registry.k8s.io/coredns/coredns:v1.14.2",
 ];
 const VERSIONED: [&str; 4] = [
@@ -20,6 +19,15 @@ const VERSIONED: [&str; 4] = [
     "kube-scheduler",
     "kube-proxy",
 ];
+
+/// The tag of the etcd that a version of Kubernetes brings: patch releases raise it now and then.
+pub fn etcd_of(version: &str) -> &'static str {
+    match version {
+        old if old.starts_with("v1.20.") => "3.4.13-0",
+        "v1.36.4" => "3.5.31-0",
+        _ => "3.5.30-0",
+    }
+}
 
 impl Run<'_> {
     pub(super) fn packages(&mut self, command: &Command) -> Result<Output, Interrupted> {
@@ -116,8 +124,10 @@ impl Run<'_> {
 
     fn images_of(version: &str) -> Vec<String> {
         let versioned = VERSIONED.map(|name| format!("registry.k8s.io/{name}:{version}"));
+        let etcd = format!("registry.k8s.io/etcd:{}", etcd_of(version));
         versioned
             .into_iter()
+            .chain([etcd])
             .chain(OTHERS.map(str::to_owned))
             .collect()
     }

@@ -12,7 +12,7 @@ use hactl_proto::name::NodeName;
 use hactl_proto::rollout::{RolloutOrder, UpgradePart};
 use hactl_proto::spec::{ClusterSpec, EndpointMode};
 use hactl_proto::version::KubernetesVersion;
-use hactl_simulation::{Event, Machine, State};
+use hactl_simulation::{Event, Machine, State, etcd_of};
 use ring::digest::{SHA256, digest};
 
 use super::books::{Books, PROGRESS, live, under_way};
@@ -290,6 +290,14 @@ fn at_version(
     None
 }
 
+/// Whether a node's etcd is the one that a version brings, by what really runs.
+fn etcd_at(machine: &Machine, target: &KubernetesVersion) -> Option<String> {
+    let brought = etcd_of(&target.to_string());
+    let running = machine.pods.get("etcd");
+    let other = running.filter(|running| *running != brought);
+    other.map(|running| format!("etcd runs {running:?}"))
+}
+
 /// The first control plane is through before another node begins.
 fn canary(books: &Books, state: &State, node: &NodeName, progress: &Progress) -> Verdict {
     let Some(first) = books
@@ -307,6 +315,14 @@ fn canary(books: &Books, state: &State, node: &NodeName, progress: &Progress) ->
         return Err((
             I8,
             format!("the upgrade of {node} begins, and on {first}, the canary, {wrong}"),
+        ));
+    }
+    if progress.part == UpgradePart::Etcd
+        && let Some(wrong) = etcd_at(machine, &progress.target)
+    {
+        return Err((
+            I8,
+            format!("the upgrade of {node}'s etcd begins, and on {first}, the canary, {wrong}"),
         ));
     }
     let text = machine.tree.text(PROGRESS);
@@ -382,10 +398,14 @@ fn done(state: &State, node: &NodeName, progress: &Progress) -> Verdict {
             format!("the upgrade of {node} to {tag} is called done; its kubelet runs {said:?}"),
         ));
     }
-    if progress.part != UpgradePart::Kubelet
-        && progress.part != UpgradePart::Etcd
-        && let Some(wrong) = at_version(machine, &progress.target, control_plane)
-    {
+    let wrong = match progress.part {
+        UpgradePart::Kubelet => None,
+        UpgradePart::Etcd => etcd_at(machine, &progress.target),
+        UpgradePart::Whole | UpgradePart::ControlPlane => {
+            at_version(machine, &progress.target, control_plane)
+        }
+    };
+    if let Some(wrong) = wrong {
         return Err((
             I8,
             format!("the upgrade of {node} to {tag} is called done; {wrong}"),

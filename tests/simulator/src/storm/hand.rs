@@ -132,7 +132,7 @@ impl Storm {
         }
     }
 
-    fn control_planes(&self) -> Vec<NodeName> {
+    pub(super) fn control_planes(&self) -> Vec<NodeName> {
         let nodes = self.spec.control_planes.iter();
         nodes.map(|node| node.name.clone()).collect()
     }

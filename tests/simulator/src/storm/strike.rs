@@ -31,6 +31,7 @@ impl Storm {
     /// One fault, by chance.
     pub(super) fn strike(&mut self) {
         match self.chance.below(120) {
+            12..=21 => self.wire(),
             22..=28 => self.kill(),
             29..=35 => self.power(),
             36..=42 => self.isolate(),
@@ -47,7 +48,7 @@ impl Storm {
             107..=112 if self.menu.upgrades => self.learner(),
             94..=99 if self.menu.wipes => self.wipe(),
             94..=106 if self.menu.replaced => self.replace(),
-            // 0 to 21, and what this run has not on its menu.
+            // 0 to 11, and what this run has not on its menu.
             _ => self.cut_at_a_place(),
         }
     }
@@ -85,7 +86,12 @@ impl Storm {
         let node = self.node();
         self.say(|| format!("{node}'s agent is killed"));
         self.town.stop(&node);
-        let after = self.chance.millis(100, 60_000);
+        let longest = if self.chance.per_mille(250) {
+            300_000
+        } else {
+            60_000
+        };
+        let after = self.chance.millis(100, longest);
         self.town.start_after(&node, after, false);
     }
 

@@ -4,7 +4,7 @@ use hactl_node_plan::command::Output;
 use hactl_node_plan::kubeadm::layout;
 use serde_json::Value;
 
-use super::super::{Run, failed, said};
+use super::super::{Run, etcd_of, failed, said};
 use super::document;
 use crate::boot::{KUBELET_FLAGS, WAL, host_of};
 use crate::cluster::{Cluster, Member};
@@ -210,8 +210,9 @@ impl Run<'_> {
 
     pub(super) fn etcd_manifest(&mut self, existing: bool) {
         let state = if existing { "existing" } else { "new" };
+        let tag = etcd_of(&self.machine().version);
         let text = format!(
-            "kind: Pod\nargs:\n- --initial-cluster-state={state}\nimage: registry.k8s.io/etcd:3.5.30-0\n"
+            "kind: Pod\nargs:\n- --initial-cluster-state={state}\nimage: registry.k8s.io/etcd:{tag}\n"
         );
         self.tree().write(layout::ETCD_MANIFEST, text);
     }

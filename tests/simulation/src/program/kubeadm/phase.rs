@@ -132,6 +132,12 @@ impl Run<'_> {
     }
 }
 
+/// Whether kubeadm-config, as [`kubeadm_config`] wrote it, has etcd begin as a member of a cluster that is there.
+pub(super) fn keeps_existing(config: &Value) -> bool {
+    let text = config["data"]["ClusterConfiguration"].as_str();
+    text.is_some_and(|text| text.contains("name: initial-cluster-state"))
+}
+
 /// The argument in either of kubeadm's two shapes.
 fn says_existing(config: &Value) -> bool {
     match &config["etcd"]["local"]["extraArgs"] {

@@ -1,12 +1,14 @@
-//! `kubeadm upgrade apply` and `kubeadm upgrade node`, as the lab saw 1.36 and 1.20 do them: component by component, then
-//! kubeadm-config, then the kubelet's configuration. A failure puts the manifests back.
+//! `kubeadm upgrade apply` and `kubeadm upgrade node`, as the lab saw 1.36 and 1.20 do them: etcd where another one comes, then
+//! component by component, then kubeadm-config, then the kubelet's configuration. A failure puts the manifests back.
 
 use hactl_node_plan::command::Output;
 use hactl_node_plan::kubeadm::layout;
+use hactl_node_plan::rollout::images::of_manifest;
 use serde_json::json;
 
-use super::super::{Run, failed, said};
-use crate::cluster::Cluster;
+use super::super::{Run, etcd_of, failed, said};
+use super::phase::keeps_existing;
+use crate::cluster::{Cluster, Member};
 use crate::crash::Interrupted;
 
 impl Run<'_> {
@@ -30,6 +32,11 @@ impl Run<'_> {
             )));
         }
         if control_plane {
+            if !words.contains(&"--etcd-upgrade=false")
+                && let Some(refused) = self.upgrade_etcd()?
+            {
+                return Ok(refused);
+            }
             for file in layout::STATIC_PODS
                 .iter()
                 .filter(|file| **file != "etcd.yaml")
@@ -64,5 +71,32 @@ impl Run<'_> {
             .write(layout::KUBELET_CONFIG, "kind: KubeletConfiguration\n");
         self.place("upgrade: the kubelet's configuration is written")?;
         Ok(said("[upgrade] SUCCESS!\n"))
+    }
+
+    /// Where the version brings another etcd: every member has to answer, then the manifest is replaced, made anew from
+    /// kubeadm-config.
+    fn upgrade_etcd(&mut self) -> Result<Option<Output>, Interrupted> {
+        let manifest = self.tree().text(layout::ETCD_MANIFEST);
+        let brought = etcd_of(&self.machine().version);
+        if of_manifest(&manifest, "etcd").is_none_or(|tag| tag == brought) {
+            return Ok(None);
+        }
+        let members = self.own_cluster().map(|cluster| cluster.members.clone());
+        let own = self.machine().address;
+        let answers = |member: &Member| {
+            self.state.runs_member(member) && self.state.linked(own, member.address)
+        };
+        if !members.iter().flatten().all(answers) {
+            return Ok(Some(failed(
+                "[upgrade/etcd] FATAL: fatal error when trying to upgrade the etcd cluster: etcd cluster is not healthy: context deadline exceeded\n",
+            )));
+        }
+        let key = Cluster::key("configmap", "kube-system", "kubeadm-config");
+        let config = self.own_cluster().and_then(|one| one.objects.get(&key));
+        let existing = config.is_some_and(keeps_existing);
+        self.etcd_manifest(existing);
+        self.place("upgrade: etcd.yaml is replaced")?;
+        self.state.settle();
+        Ok(None)
     }
 }
