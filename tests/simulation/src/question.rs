@@ -38,15 +38,22 @@ impl State {
                 reason: "no such file or directory".to_owned(),
             });
         };
-        let mut body = String::new();
+        let mut body = "\n".to_owned();
         if let Some(rest) = line.strip_prefix("set server api-servers/") {
             match rest.split_once(" state ") {
+                Some((name, _)) if !names.iter().any(|known| known == name) => {
+                    "No such server.\n".clone_into(&mut body);
+                }
                 Some((name, "drain")) => drop(machine.released.insert(name.to_owned())),
                 Some((name, "ready")) => drop(machine.released.remove(name)),
                 _ => "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n"
                     .clone_into(&mut body),
             }
+        } else if line != "show servers state api-servers" {
+            "Can't find backend.\n".clone_into(&mut body);
         } else {
+            "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state\n"
+                .clone_into(&mut body);
             for name in names {
                 let state = if machine.released.contains(&name) {
                     8

@@ -12,7 +12,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hactl_agent::host::Host;
 use hactl_node_plan::command::{Command, Input, Output};
@@ -23,26 +23,10 @@ use hactl_node_plan::kubeadm::{Kubeadm, output};
 use hactl_node_plan::systemd::UnitState;
 use hactl_proto::instruction::Order;
 use hactl_proto::report::Outcome;
-use hactl_simulation::{SimulatedHost, World};
+use hactl_simulation::World;
 use serde_json::json;
+use support::captured::{captured, pair};
 use support::*;
-
-/// The sections of a captured file by their names.
-fn captured(text: &str) -> BTreeMap<String, Output> {
-    let mut sections: BTreeMap<String, Output> = BTreeMap::new();
-    for section in text.split("== ").skip(1) {
-        let (name, rest) = section.split_once('\n').unwrap();
-        let (status, rest) = rest.split_once("\n-- stdout\n").unwrap();
-        let (stdout, stderr) = rest.split_once("-- stderr\n").unwrap();
-        let output = Output {
-            status: status.strip_prefix("status ").unwrap().parse().ok(),
-            stdout: stdout.to_owned(),
-            stderr: stderr.to_owned(),
-        };
-        sections.insert(name.to_owned(), output);
-    }
-    sections
-}
 
 /// A control plane after its init, in the version that was captured.
 fn initialised() -> World {
@@ -61,35 +45,6 @@ fn initialised() -> World {
         );
     });
     world
-}
-
-/// The model's answer beside the real one.
-struct Pair {
-    real: Output,
-    model: Output,
-}
-
-async fn pair(
-    host: &SimulatedHost,
-    real: &BTreeMap<String, Output>,
-    name: &str,
-    command: Command,
-) -> Pair {
-    let model = host.run(&command).await.unwrap();
-    let real = real[name].clone();
-    assert_eq!(
-        model.success(),
-        real.success(),
-        "{name}: {model:?} {real:?}"
-    );
-    Pair { real, model }
-}
-
-impl Pair {
-    /// What the agent makes of it is the same.
-    fn read_the_same<T: PartialEq + std::fmt::Debug>(&self, read: impl Fn(&Output) -> T) {
-        assert_eq!(read(&self.model), read(&self.real), "{:?}", self.model);
-    }
 }
 
 fn lease(name: &str, version: Option<&str>) -> String {

@@ -51,8 +51,7 @@ impl Run<'_> {
                 };
                 said(format!("install ok {state} {}\n", machine.agent))
             }
-            // A package of ours is its name and version, as the tool would show it.
-            ("dpkg-deb", ["--show", _, file]) => said(self.tree().text(file)),
+            ("dpkg-deb", ["--show", _, file]) => self.shown(file),
             ("dpkg", ["--force-confold", "--install", file]) => return self.install_agent(file),
             ("dpkg-deb", ["-x", _, into])
                 if !self
@@ -92,14 +91,42 @@ impl Run<'_> {
                 }
                 said(text)
             }
-            // The kubelet starts the next one where the manifest is there.
-            ("ctr", [.., "tasks", "kill", "--signal", _, id]) => {
-                let component = id.rsplit_once('-').map_or(*id, |(component, _)| component);
-                self.machine().pods.remove(component);
-                said("")
-            }
+            ("ctr", [.., "tasks", "kill", "--signal", _, id]) => self.end(id),
             _ => said(""),
         })
+    }
+
+    /// A package of ours is its name and version, as the tool would show it.
+    fn shown(&mut self, file: &str) -> Output {
+        let text = self.tree().text(file);
+        if text.split_whitespace().count() == 2 {
+            return said(text);
+        }
+        failed(format!(
+            "dpkg-deb: error: '{file}' is not a Debian format archive\n"
+        ))
+    }
+
+    /// The kubelet starts the next one where the manifest is there.
+    fn end(&mut self, id: &str) -> Output {
+        let machine = self.machine();
+        let runs = id.rsplit_once('-').filter(|(component, number)| {
+            machine.pods.contains_key(*component)
+                && machine
+                    .begun
+                    .get(*component)
+                    .copied()
+                    .unwrap_or_default()
+                    .to_string()
+                    == *number
+        });
+        if let Some((component, _)) = runs {
+            machine.pods.remove(component);
+            return said("");
+        }
+        failed(format!(
+            "ctr: container \"{id}\" in namespace \"k8s.io\": not found\n"
+        ))
     }
 
     /// It is configured when its unit ends; its scripts restart the agent before that.

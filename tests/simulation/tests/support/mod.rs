@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod agents;
+pub(crate) mod captured;
 pub(crate) mod fleet;
 pub(crate) mod renewing;
 pub(crate) mod rotating;
