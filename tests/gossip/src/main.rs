@@ -22,7 +22,7 @@ use hactl_gossip::world::{Condition, World};
 use hactl_gossip::{cluster, measure, picture, scenario, spread, stalls, table};
 
 /// Detection at the size of large clusters, in virtual time.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
@@ -67,6 +67,9 @@ struct Arguments {
     /// Which commit the figures are of.
     #[arg(long, default_value = "a working tree")]
     commit: String,
+    /// Bytes a second that a node sends anyway, for a run that measures what comes on top.
+    #[arg(long, default_value_t = 0.0, hide = true)]
+    beyond: f64,
     /// One run, for the process that prints: what it is of.
     #[arg(long, hide = true)]
     one: Option<String>,
@@ -75,6 +78,12 @@ struct Arguments {
 /// Counts what is allocated, for what a node alone holds.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Thousands of members are gigabytes that are touched here and there: larger pages spare look-ups of where they are.
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
+
+/// From so many members on a run says how far it is.
+const LARGE: usize = 999;
 
 /// Until a cluster has settled: what every node told of itself at its start has been passed on.
 const WARM: Duration = Duration::from_secs(30);
@@ -113,15 +122,29 @@ fn main() -> anyhow::Result<ExitCode> {
     for members in &arguments.sizes {
         for loss in &arguments.loss {
             for of in names {
-                rows.push(spawn::<Row>(
-                    &format!("row {of} {loss} {members}"),
-                    &arguments,
-                )?);
+                rows.push(row(of, *loss, *members, &arguments)?);
             }
         }
     }
     print(&arguments, &rows, &stalled)?;
     Ok(judge(&bounds(&rows, &stalled)))
+}
+
+/// One line of the tables: a run of each kind.
+fn row(of: &str, loss: f64, members: usize, arguments: &Arguments) -> anyhow::Result<Row> {
+    let row: Row = spawn(&format!("row {of} {loss} {members}"), arguments)?;
+    if of != "hactl" {
+        return Ok(row);
+    }
+    let beyond = Arguments {
+        beyond: row.bytes[0],
+        ..arguments.clone()
+    };
+    let agent = spawn(&format!("agent {of} {loss} {members}"), &beyond)?;
+    Ok(Row {
+        agent: Some(agent),
+        ..row
+    })
 }
 
 /// Says which goals were missed.
@@ -171,9 +194,11 @@ fn spawn<T: DeserializeOwned>(one: &str, arguments: &Arguments) -> anyhow::Resul
     }
     let start = Instant::now();
     let mut command = Command::new(std::env::current_exe()?);
+    command.env("GLIBC_TUNABLES", HUGE_PAGES);
     command.args(["--one", one, "--seed", &arguments.seed.to_string()]);
     command.args(["--losses", &arguments.losses.to_string()]);
     command.args(["--idle", &arguments.idle.to_string()]);
+    command.args(["--beyond", &arguments.beyond.to_string()]);
     if arguments.brief {
         command.arg("--brief");
     }
@@ -218,20 +243,15 @@ fn one_run(one: &str, arguments: &Arguments) -> anyhow::Result<()> {
             };
             serde_json::to_string(&stalls)?
         }
+        ("agent", _) => serde_json::to_string(&only_agent(last.parse()?, loss, arguments)?)?,
         (_, "hactl") => {
-            let members = last.parse()?;
             let before = measure::resident();
-            let mut world = cluster::agents(members, loss, seed)?;
-            let (row, idle, tape) = measure(&mut world, of, before, arguments);
+            let mut world = cluster::agents(last.parse()?, loss, seed)?;
+            let (row, tape) = measure(&mut world, of, before, arguments);
             drop(world);
             let alone = tape.map(|tape| alone(&tape, WARM)).transpose()?;
             let alone = alone.map(Costs::from);
-            let agent = Some(only_agent(members, loss, idle, arguments)?);
-            serde_json::to_string(&Row {
-                alone,
-                agent,
-                ..row
-            })?
+            serde_json::to_string(&Row { alone, ..row })?
         }
         _ => {
             let before = measure::resident();
@@ -249,24 +269,40 @@ fn measure<N: Node>(
     of: &str,
     before: u64,
     arguments: &Arguments,
-) -> (Row, f64, Option<Tape>) {
+) -> (Row, Option<Tape>) {
     let members = world.slots.len();
     let subject = Subject {
         of: of.to_owned(),
         members,
         loss: world.network.loss,
     };
+    let told = |what: &str| tell(members, what);
+    told("made");
     world.run(WARM);
     let memory = measure::resident().saturating_sub(before) / (members as u64).max(1);
     let idle = scenario::idle(world, Duration::from_secs(arguments.idle));
     let tape = world.tape.take();
+    told("idle");
     let count = arguments.losses.min(members / 3).max(1);
     let losses = scenario::lose(world, count, Duration::from_secs(30));
+    told("nodes lost");
     let rare = !arguments.brief;
     let disturbed = rare.then(|| starve(world, Duration::from_secs(arguments.idle)));
+    told("starved");
     let zone = rare.then(|| scenario::lose_zone(world, 1, Duration::from_mins(2)));
+    told("zone lost");
     let row = Row::new(subject, &idle, &losses, disturbed, zone, memory);
-    (row, idle.datagram_bytes, tape)
+    (row, tape)
+}
+
+/// Says how far a run is that takes minutes.
+fn tell(members: usize, what: &str) {
+    if members >= LARGE {
+        eprintln!(
+            "  {what} after {:.0} s of cpu",
+            measure::cpu_time().as_secs_f64()
+        );
+    }
 }
 
 /// One node in a hundred gets no cpu for ten seconds again and again.
@@ -284,21 +320,24 @@ fn starve<N: Node>(world: &mut World<N>, time: Duration) -> scenario::Idle {
 }
 
 /// What only the agent's core does, in a cluster of its own.
-fn only_agent(
-    members: usize,
-    loss: f64,
-    idle: f64,
-    arguments: &Arguments,
-) -> anyhow::Result<Agent> {
+fn only_agent(members: usize, loss: f64, arguments: &Arguments) -> anyhow::Result<Agent> {
+    let idle = arguments.beyond;
+    let told = |what: &str| tell(members, what);
     let mut world = cluster::agents(members, loss, arguments.seed)?;
     world.run(Duration::from_secs(10));
+    told("settled");
     let joins = spread::joins(&mut world, 3)?;
+    told("joined");
     let heard = spread::digests(&mut world, 5, false, idle)?;
+    told("digests told");
     let rare = if arguments.brief {
         None
     } else {
         let missed = spread::digests(&mut world, 1, true, idle)?;
-        Some(Rare::new(&missed, &spread::cut(&mut world)))
+        told("repaired");
+        let cut = spread::cut(&mut world);
+        told("cut and healed");
+        Some(Rare::new(&missed, &cut))
     };
     Ok(Agent::new(joins, &heard, rare))
 }

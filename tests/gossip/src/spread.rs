@@ -1,5 +1,6 @@
 //! Joins, digests, and zones that are cut off: what only the agent's core does.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -63,14 +64,30 @@ fn changed(number: usize) -> HealthDigest {
     }
 }
 
-/// How many nodes hold that very digest of the node.
-fn informed(world: &World<Core>, of: NodeId, wanted: &HealthDigest) -> usize {
-    let slots = world.slots.iter();
-    let holds = |core: &Core| {
-        let held = core.health_of(of);
-        held.is_some_and(|held| held.findings == wanted.findings)
-    };
-    slots.filter(|slot| holds(&slot.node)).count()
+/// Who does not hold that very digest of the node yet. Who holds it keeps it, and is not asked again.
+struct Uninformed {
+    of: NodeId,
+    wanted: HealthDigest,
+    left: RefCell<Vec<usize>>,
+}
+
+impl Uninformed {
+    fn all(of: NodeId, wanted: HealthDigest, members: usize) -> Self {
+        Self {
+            of,
+            wanted,
+            left: RefCell::new((0..members).collect()),
+        }
+    }
+
+    fn count(&self, world: &World<Core>) -> usize {
+        let mut left = self.left.borrow_mut();
+        left.retain(|index| {
+            let held = world.slots[*index].node.health_of(self.of);
+            held.is_none_or(|held| held.findings != self.wanted.findings)
+        });
+        left.len()
+    }
 }
 
 /// Changes one node's digest `count` times. `dark`: when half know it, every datagram is lost for two seconds, so that the rest
@@ -91,23 +108,21 @@ pub fn digests(
         let (start, now) = (world.now, world.time());
         let before: u64 = world.slots.iter().map(|slot| slot.sent).sum();
         world.slots[writer].node.publish(wanted.clone(), now);
+        let uninformed = Uninformed::all(number, wanted, total);
         world.drain(writer);
         if dark {
             let end = start + Duration::from_secs(5);
-            world.run_until(end, |world| informed(world, number, &wanted) * 2 >= total);
+            world.run_until(end, |world| uninformed.count(world) * 2 <= total);
             let loss = std::mem::replace(&mut world.network.loss, 1.0);
             world.run(Duration::from_secs(2));
             world.network.loss = loss;
         }
         let end = start + Duration::from_mins(10);
-        let knew = world.run_until(end, |world| {
-            informed(world, number, &wanted) * 100 >= total * 99
-        });
+        let knew = world.run_until(end, |world| uninformed.count(world) * 100 <= total);
         most.push(knew.then(|| world.since(start)));
         // What it costs is counted over three seconds, also where all know it sooner.
         let first = start + Duration::from_secs(3);
-        let early =
-            !dark && world.run_until(first, |world| informed(world, number, &wanted) >= total);
+        let early = !dark && world.run_until(first, |world| uninformed.count(world) == 0);
         let at = world.now;
         if !dark {
             world.run((start + Duration::from_secs(3)).saturating_sub(world.now));
@@ -116,7 +131,7 @@ pub fn digests(
                 crate::scenario::float(after - before) / crate::scenario::float(total as u64);
             bytes += per_node / 3.0 - idle_bytes;
         }
-        let knew = early || world.run_until(end, |world| informed(world, number, &wanted) >= total);
+        let knew = early || world.run_until(end, |world| uninformed.count(world) == 0);
         let at = if early { at } else { world.now };
         all.push(knew.then(|| at.saturating_sub(start)));
     }
