@@ -314,7 +314,7 @@ async fn status(host: &SimulatedHost, last: u8) -> MemberStatus {
 
 async fn members(host: &SimulatedHost, last: u8) -> MemberList {
     match at(host, last, EtcdRequest::Members).await.unwrap() {
-        EtcdAnswer::Members(list) => list,
+        EtcdAnswer::Members(members) => members,
         other => panic!("{other:?}"),
     }
 }
@@ -477,11 +477,7 @@ fn a_snapshot_of_etcd_is_built_as_the_real_one_was_and_needs_no_quorum() {
             for size in [size, real["size"].parse().unwrap()] {
                 assert_eq!((size - 32) % 512, 0, "{section}");
             }
-            let magic: String = bytes[16..20]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            assert_eq!(magic, real["magic"], "{section}");
+            assert_eq!(hex::encode(&bytes[16..20]), real["magic"], "{section}");
         }
     });
 }

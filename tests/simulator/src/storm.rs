@@ -22,6 +22,10 @@ use crate::town::Town;
 
 /// What may go wrong besides what always may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, and any of them go together"
+)]
 pub struct Menu {
     /// A control plane loses its disk, or etcd's data.
     pub wipes: bool,
