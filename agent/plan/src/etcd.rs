@@ -32,7 +32,7 @@ pub struct EtcdCall {
 /// What is asked of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EtcdRequest {
-    /// The members. Asked linearizably: only a member that sees a quorum answers.
+    /// The members. Since etcd 3.5 only a member that sees a quorum answers; 3.4 tells its own list without one (seen with 3.4.23).
     Members,
     /// This member's own state.
     Status,
