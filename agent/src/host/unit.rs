@@ -8,7 +8,9 @@ use hactl_node_plan::systemd::{self, UnitState};
 
 use super::{HostError, file, process};
 
-/// How often a running unit is looked at.
+/// How soon a running unit is looked at: at first, and at most. Between them each pause is double the one before, so that what takes a
+/// second is not held up by a third of one.
+const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Runs a command as the unit `name`, or, where that unit exists, waits for its end and reads its result. Dropping the
@@ -53,6 +55,7 @@ async fn persist() {
 
 /// Waits until the unit's command has ended.
 async fn ended(name: &str, service: &str) -> Result<UnitState, HostError> {
+    let mut pause = LOOK_FIRST;
     loop {
         let state = show(service).await?;
         if !state.found() {
@@ -61,7 +64,8 @@ async fn ended(name: &str, service: &str) -> Result<UnitState, HostError> {
         if state.ended() {
             return Ok(state);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_EVERY);
     }
 }
 

@@ -293,7 +293,29 @@ fn pods_follow(lab: &Lab, service: &str) -> Result<()> {
 pub(crate) fn turned_back(lab: &Lab, of: &Authority) -> Result<()> {
     let before = Before::keep(lab, of)?;
     let client = client(lab)?;
-    let mut forward = rotate(lab, of, &[])?;
+    cut_off_and_back(&before, &[])?;
+    whole(lab)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    none_failed(client)
+}
+
+/// The same of the CA of Kubernetes itself, where pods and a worker's kubelet have to follow there and back.
+pub(crate) fn cluster_turned_back(lab: &Lab) -> Result<()> {
+    let before = Before::keep(lab, &CLUSTER)?;
+    rotate(lab, &CLUSTER, &[])?.end()?;
+    let client = client(lab)?;
+    cut_off_and_back(&before, &["--reissue"])?;
+    pods_follow(lab, "hactl-lab-turned-back")?;
+    kubelets_serve(lab)?;
+    whole(lab)?;
+    cluster::wait_ready(lab, READY_LIMIT)?;
+    none_failed(client)
+}
+
+/// Killed on the second control plane's way to the new CA, then back.
+fn cut_off_and_back(before: &Before<'_>, forward: &[&str]) -> Result<()> {
+    let (lab, of) = (before.lab, before.of);
+    let mut forward = rotate(lab, of, forward)?;
     forward.wait_for("cp2: reissue")?;
     forward.kill()?;
     // A turn that was begun goes on, and nobody begins another meanwhile.
@@ -315,7 +337,5 @@ pub(crate) fn turned_back(lab: &Lab, of: &Authority) -> Result<()> {
             .join(of.word);
         ensure!(!aside.exists(), "{} is there", aside.display());
     }
-    whole(lab)?;
-    cluster::wait_ready(lab, READY_LIMIT)?;
-    none_failed(client)
+    Ok(())
 }

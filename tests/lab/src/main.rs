@@ -292,6 +292,10 @@ fn check_certificates(cache: &Cache, place: &Place, options: Certificates) -> Re
         || check_rotation::turned_back(&lab, &check_rotation::FRONT_PROXY),
     )?;
     cases.picked(
+        "Kubernetes' CA, cut off in the midst of its rotation, is turned back under a client",
+        || check_rotation::cluster_turned_back(&lab),
+    )?;
+    cases.picked(
         "the gossip key is rotated, and a node that is off holds it up by name",
         || check_trust::gossip_key(&lab, |nodes| power::on(cache, &lab, nodes)),
     )?;

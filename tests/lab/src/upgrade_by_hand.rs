@@ -15,7 +15,7 @@ use crate::progress::stage;
 const STEP_LIMIT: Duration = Duration::from_mins(15);
 const READY_LIMIT: Duration = Duration::from_mins(10);
 
-/// Upgrades every node; how long each took from kubeadm's package until it was Ready, its drain not counted.
+/// Upgrades every node; how long each took from kubeadm's package until it takes pods again, its drain not counted.
 pub(crate) fn upgrade(lab: &Lab, to: Version) -> Result<Vec<(String, Duration)>> {
     let control_planes = lab.of_role(Role::ControlPlane);
     let nodes = control_planes.chain(lab.of_role(Role::Worker));
@@ -33,8 +33,8 @@ pub(crate) fn upgrade(lab: &Lab, to: Version) -> Result<Vec<(String, Duration)>>
             on(lab, node, &["systemctl", "restart", "kubelet"])?;
             stage.wait("the node to be well", READY_LIMIT, || well(lab, node, to))
         })?;
-        took.push((name.clone(), begin.elapsed()));
         cluster::kubectl(lab, &["uncordon", name])?;
+        took.push((name.clone(), begin.elapsed()));
     }
     Ok(took)
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use hactl_simulator::play::{End, Report};
 use hactl_simulator::replay;
-use hactl_simulator::run::{End, Report, run};
+use hactl_simulator::run::run;
 
 /// The seeded simulator.
 #[derive(Debug, Parser)]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::run::{Report, run};
+use crate::play::Report;
+use crate::run::run;
 
 /// What a log's first line begins with.
 const HEAD: &str = "# hactl-simulator seed ";

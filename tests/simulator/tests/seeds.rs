@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use hactl_simulator::invariant::RULES;
 use hactl_simulator::replay::{file_of, replay, seed_of};
-use hactl_simulator::run::{Scene, Story, run};
+use hactl_simulator::run::run;
+use hactl_simulator::story::{Scene, Story};
 
 /// The first seed of a scene.
 fn first(scene: Scene) -> u64 {

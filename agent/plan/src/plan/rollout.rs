@@ -165,7 +165,8 @@ pub fn snapshot_file(instruction: &Instruction) -> String {
     format!("{}.db", instruction.id)
 }
 
-/// Only the managed endpoint has something to let go of.
+/// Only the managed endpoint has something to let go of. A control plane that is the only one is kept: nobody else would take what is
+/// asked of the endpoint, kubeadm's own questions among it.
 fn backend_step(node: &NodeContext, backend: &NodeName, facts: &Facts, release: bool) -> Planned {
     let mut findings: Vec<Finding> = wrong_role(node, NodeRole::ControlPlane)
         .into_iter()
@@ -184,13 +185,14 @@ fn backend_step(node: &NodeContext, backend: &NodeName, facts: &Facts, release: 
         ));
     }
     let managed = matches!(node.spec.endpoint.mode, EndpointMode::Managed { .. });
+    let alone = node.spec.control_planes.len() == 1;
     let so = matches!(&facts.rollout.released, Known::Is(released) if released.contains(backend) == release);
     let step = if release {
         RolloutStep::ReleaseBackend
     } else {
         RolloutStep::ReturnBackend
     };
-    let steps = if managed && !so {
+    let steps = if managed && !so && !(alone && release) {
         vec![step]
     } else {
         Vec::new()

@@ -1,6 +1,6 @@
 //! A plan, or every reason against one; and what is wanted of a rollout.
 
-use hactl_cluster_plan::rollout::{Blocker, PhaseKind, RolloutPlan};
+use hactl_cluster_plan::rollout::{Blocker, Hop, PhaseKind, RolloutPlan};
 use hactl_proto::name::NodeName;
 use hactl_proto::rollout::{RolloutRecord, RolloutWish};
 use hactl_proto::version::KubernetesVersion;
@@ -116,6 +116,12 @@ fn plan_text(text: &mut String, plan: &RolloutPlan, style: Style) {
                     style.paint(Tone::Faint, what(phase.kind, hop.minor_changes()))
                 ),
             );
+            if phase.kind == PhaseKind::ControlPlanes && alone(hop) {
+                let warning =
+                    "the only control plane: the API does not answer while it begins anew";
+                let warning = style.paint(Tone::Doubtful, warning);
+                line(text, format_args!("  {:<26}  {warning}", ""));
+            }
         }
     }
     let policy = &plan.policy;
@@ -157,6 +163,13 @@ fn plan_text(text: &mut String, plan: &RolloutPlan, style: Style) {
     for window in &policy.windows {
         line(text, format_args!("nodes are begun in the window {window}"));
     }
+}
+
+/// Whether nobody serves while a control plane has its turn.
+fn alone(hop: &Hop) -> bool {
+    let turns = hop.phases.iter();
+    let turns = turns.filter(|phase| phase.kind == PhaseKind::ControlPlanes);
+    turns.map(|phase| phase.batches.len()).sum::<usize>() == 1
 }
 
 const fn what(kind: PhaseKind, minor_changes: bool) -> &'static str {
