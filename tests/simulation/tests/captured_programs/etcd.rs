@@ -1,6 +1,6 @@
 //! etcd: its list, its leader, learners, an election, snapshots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_agent::host::{Host, HostError};
 use hactl_node_plan::command::Output;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use hactl_agent::host::{Host, Question};
 use hactl_agent::inspect::rollout::ADMIN_SOCKET;
-use hactl_node_plan::command::Command;
+use hactl_node_plan::command::{Command, Output};
 use hactl_node_plan::endpoint::haproxy::{released, set_server};
+use hactl_node_plan::kubeadm::output::last_line;
 use hactl_node_plan::rollout::packages::{Repositories, exactly};
 use hactl_node_plan::rollout::{agent_package, images, packages};
 use hactl_node_plan::step::machine::PackageTool;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hactl_cluster_plan::rollout::RolloutPlan;
-use hactl_controller::rollout::{End, Tale, Told, drive, give_up, newest, put, wish};
+use hactl_controller::rollout::{Agents, End, Tale, Told, drive, give_up, newest, put, wish};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::rollout::{RolloutRecord, RolloutWish};
-use hactl_simulation::World;
 
+use crate::released;
 use crate::support::fleet::*;
 use crate::support::through::{beside, check, heard, within};
 use crate::support::*;
@@ -66,13 +66,6 @@ fn load_balancers_take_a_node_back_though_two_controllers_die_before() {
         assert!(!released(&world, "cp2"));
     });
     check(&world, &TARGET);
-}
-
-/// Whether some load balancer was told to let go of the node.
-fn released(world: &World, node: &str) -> bool {
-    let state = world.state();
-    let mut machines = state.machines.values();
-    machines.any(|machine| machine.released.contains(node))
 }
 
 /// The controller died between letting go and the cordon, which tells of the rest: `resume` takes the node back at its first look,

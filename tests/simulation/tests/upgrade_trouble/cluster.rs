@@ -10,6 +10,7 @@ use hactl_proto::rollout::RolloutWish;
 use hactl_simulation::{ProgramModel, World};
 use serde_json::json;
 
+use crate::released;
 use crate::support::fleet::*;
 use crate::support::through::{beside, check, heard, within};
 use crate::support::*;

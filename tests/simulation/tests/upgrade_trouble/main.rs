@@ -11,3 +11,12 @@ mod abandoned;
 mod cluster;
 #[path = "../support/mod.rs"]
 mod support;
+
+use hactl_simulation::World;
+
+/// Whether some load balancer was told to let go of the node.
+fn released(world: &World, node: &str) -> bool {
+    let state = world.state();
+    let mut machines = state.machines.values();
+    machines.any(|machine| machine.released.contains(node))
+}
