@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
@@ -44,6 +44,8 @@ const SIGNED: [(&str, &[&str]); 3] = [
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 const INLINE: &str = "client-certificate-data: ";
+/// One in 256 ECDSA signatures is a byte shorter than most.
+const TRIES: usize = 10_000;
 
 /// Has all of that end so long from now, and of kubelets where wanted.
 pub(crate) fn all(lab: &Lab, life: Duration, kubelets: bool) -> Result<()> {
@@ -157,17 +159,21 @@ fn der_anew(der: &mut [u8], key: &PrivateKeyDer<'_>, end: SystemTime) -> Result<
         *byte ^= salt;
     }
     let key = any_supported_type(key)?;
-    let chosen = key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]);
-    let fresh = chosen
-        .context("the CA's key is not RSA")?
-        .sign(&der[signed])?;
-    // The first byte says how many bits of the last are unused: none.
-    ensure!(
-        signature.len() == fresh.len() + 1,
-        "the signature has another length"
-    );
-    der[signature.start + 1..signature.end].copy_from_slice(&fresh);
-    Ok(())
+    let chosen = key.choose_scheme(&[
+        SignatureScheme::RSA_PKCS1_SHA256,
+        SignatureScheme::ECDSA_NISTP256_SHA256,
+    ]);
+    let chosen = chosen.context("the CA's key is neither RSA nor of P-256")?;
+    // ECDSA's differ in length by some bytes: signed until one fits in the old one's place.
+    for _ in 0..TRIES {
+        let fresh = chosen.sign(&der[signed.clone()])?;
+        // The first byte says how many bits of the last are unused: none.
+        if signature.len() == fresh.len() + 1 {
+            der[signature.start + 1..signature.end].copy_from_slice(&fresh);
+            return Ok(());
+        }
+    }
+    bail!("the signature has another length")
 }
 
 /// Where the content of the element is that begins there.

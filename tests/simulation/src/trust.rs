@@ -2,12 +2,12 @@
 
 mod kubernetes;
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use foldhash::fast::FixedState;
 use hactl_node_plan::certificate::key::belongs;
 use hactl_node_plan::certificate::kubeconfig::{self, Source};
 use hactl_node_plan::certificate::pem::written_as;
@@ -120,11 +120,10 @@ const FIELDS: [(&str, &str); 2] = [
 
 /// Whether a certificate of that bundle signed the first one of `leaf`. Answers are kept: the same is asked all the time.
 fn believed(bundle: &str, leaf: &str) -> bool {
-    static KNOWN: LazyLock<Mutex<HashMap<u64, bool>>> = LazyLock::new(Mutex::default);
-    let mut hasher = DefaultHasher::new();
-    (bundle, leaf).hash(&mut hasher);
+    static KNOWN: LazyLock<Mutex<HashMap<u64, bool, FixedState>>> = LazyLock::new(Mutex::default);
+    let asked = FixedState::default().hash_one((bundle, leaf));
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    *known.entry(hasher.finish()).or_insert_with(|| {
+    *known.entry(asked).or_insert_with(|| {
         let all = certificates(bundle.as_bytes()).unwrap_or_default();
         let leaf = certificates(leaf.as_bytes()).unwrap_or_default();
         leaf.first()

@@ -83,7 +83,9 @@ impl Overruler {
         while !taken {
             let pause = self.chance.millis(5_000, 60_000);
             sleep(pause).await;
-            if self.town.progress().values().all(|one| one.settled) {
+            // An agent that is away says nothing.
+            let settled = self.town.progress().into_values().filter(|one| one.settled);
+            if settled.count() == self.town.nodes().len() {
                 return;
             }
             if let Some(word) = self.word(&nobody).await {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hactl_proto::name::NodeName;
 use hactl_proto::role::NodeRole;
+use hactl_proto::rollout::UpgradePart;
 use hactl_proto::rollout::survey::{NodeSeen, NodeSurvey, StagedEtcd};
 use hactl_proto::version::KubernetesVersion;
 
@@ -51,7 +52,7 @@ pub(super) fn done(
         return false;
     };
     let found = known.get(&node.name);
-    let settled = survey.unfinished.is_none();
+    let settled = !begun(kind, hop, survey);
     let uncordoned = found.is_some_and(|found| !found.cordoned_by_hactl);
     let at = |version: Option<&KubernetesVersion>| version.is_some_and(|found| *found >= hop.to);
     let kubelet =
@@ -65,7 +66,8 @@ pub(super) fn done(
     });
     match kind {
         PhaseKind::Stage => {
-            let through = settled && kubelet && (node.role == NodeRole::Worker || pods);
+            let through =
+                survey.unfinished.is_none() && kubelet && (node.role == NodeRole::Worker || pods);
             through || staged_for(survey, hop) || staged_later(survey, later)
         }
         // These two are no node's state.
@@ -76,6 +78,21 @@ pub(super) fn done(
         PhaseKind::Etcd => settled && etcd(survey, hop, later) == EtcdOf::There,
         PhaseKind::Workers => settled && kubelet && at(survey.installed.versions.kubeadm.as_ref()),
     }
+}
+
+/// Whether a node has begun a phase of the hop and not ended it. What a later phase began is not this one's: its turns would be given
+/// again and again, with nothing left to do in them.
+fn begun(kind: PhaseKind, hop: &Hop, survey: &NodeSurvey) -> bool {
+    let Some(unfinished) = &survey.unfinished else {
+        return false;
+    };
+    let part = unfinished.part;
+    unfinished.target != hop.to
+        || match kind {
+            PhaseKind::ControlPlanes => !matches!(part, UpgradePart::Kubelet | UpgradePart::Etcd),
+            PhaseKind::Kubelets => part != UpgradePart::Etcd,
+            _ => true,
+        }
 }
 
 /// Whether a worker is through a hop but for being Ready.

@@ -1,7 +1,7 @@
 //! Which etcd a target brings: told when a node is staged, asked for where it was not.
 
 use hactl_proto::rollout::UpgradePart;
-use hactl_proto::rollout::survey::{Staged, StagedEtcd};
+use hactl_proto::rollout::survey::{Staged, StagedEtcd, Unfinished};
 use hactl_proto::version::KubernetesVersion;
 
 use super::carried_out::{after, until};
@@ -67,6 +67,34 @@ fn an_etcd_that_is_not_known_is_told_or_waited_for_and_never_taken_for_there() {
             turn(unknown, None),
             "which etcd v1.36.3 brings to cp1 is not known, and its kubeadm, unknown, can't tell"
         );
+    }
+}
+
+/// Found by the simulator (seed 908): the turn before was given again and again, in which nothing is left to do.
+#[test]
+fn a_part_that_was_begun_and_failed_has_the_next_turn() {
+    for (to, part) in [
+        (version(36, 3), UpgradePart::Etcd),
+        (version(37, 1), UpgradePart::Kubelet),
+        (version(37, 1), UpgradePart::Etcd),
+    ] {
+        let mut seen = seen(1);
+        let plan = plan(&seen, &request(to.clone()), 1).unwrap();
+        until(
+            &plan,
+            &mut seen,
+            "3.7.0-0",
+            |decision| matches!(decision, Decision::Upgrade(works) if works[0].upgrade.part == part),
+        );
+        survey(&mut seen, "cp1").unfinished = Some(Unfinished {
+            target: to.clone(),
+            part,
+        });
+        let Decision::Upgrade(works) = decide(&plan, &seen, &after(&to)) else {
+            panic!("no turn");
+        };
+        let turn = (works[0].node.as_str(), works[0].upgrade.part);
+        assert_eq!(turn, ("cp1", part), "to {to}");
     }
 }
 
