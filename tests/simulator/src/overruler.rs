@@ -74,8 +74,17 @@ impl Overruler {
         let Some(word) = self.early_word().await else {
             return;
         };
-        if self.chance.per_mille(600) {
-            self.init_begun().await;
+        if self.chance.per_mille(600)
+            && let Some(node) = self.init_begun().await
+            && self.stormy.load(Ordering::Relaxed)
+            && self.chance.per_mille(500)
+        {
+            // What such an operator sees: the one that all wait for is gone.
+            let back = self.chance.millis(10_000, 120_000);
+            self.say(|| format!("{node}'s power goes while its init runs"));
+            self.town.stop(&node);
+            self.town.world.power_off(&node);
+            self.town.start_after(&node, back, false);
         }
         let pause = self.chance.millis(0, 15_000);
         sleep(pause).await;
@@ -105,22 +114,24 @@ impl Overruler {
         None
     }
 
-    /// Until a node has written that its init begins.
-    async fn init_begun(&self) {
+    /// Until a node has written that its init begins; which one.
+    async fn init_begun(&self) -> Option<NodeName> {
         for _ in 0..LOOKS {
             let begun = {
                 let state = self.town.world.state();
-                let mut machines = state.machines.values();
-                machines.any(|one| {
+                let mut machines = state.machines.iter();
+                let begun = machines.find(|(_, one)| {
                     let text = one.tree.text("/var/lib/hactl/standing.json");
                     text.contains("\"initialising\"")
-                })
+                });
+                begun.map(|(node, _)| node.clone())
             };
-            if begun {
-                return;
+            if begun.is_some() {
+                return begun;
             }
             sleep(LOOK).await;
         }
+        None
     }
 
     async fn overrule(&mut self, replaced: &BTreeSet<NodeName>) {
