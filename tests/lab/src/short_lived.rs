@@ -198,3 +198,33 @@ fn inside(der: &[u8], at: usize) -> Result<Range<usize>> {
     ensure!(begin + length <= der.len(), "it is cut off");
     Ok(begin..begin + length)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use hactl_node_plan::certificate::trust::certificates;
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd,
+    };
+
+    use super::*;
+
+    /// What a rotation leaves: kubeadm's own CAs are RSA ones, which ring does not make.
+    #[test]
+    fn a_ca_of_p256_signs_anew() {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(2030, 1, 1);
+        let leaf = params.signed_by(&KeyPair::generate().unwrap(), &authority);
+        let key =
+            PrivateKeyDer::from_pem_slice(authority.key().serialize_pem().as_bytes()).unwrap();
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let changed = text_anew(&leaf.unwrap().pem(), &key, end).unwrap();
+        let known = certificates(authority.pem().as_bytes()).unwrap();
+        let changed = certificates(changed.as_bytes()).unwrap();
+        assert!(changed[0].signed_by(&known[0]));
+        assert_eq!(changed[0].not_after.as_second(), 1_800_000_000);
+    }
+}
