@@ -58,6 +58,9 @@ struct Arguments {
     /// A folder for the figures of each run: those that are there are not measured again.
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Measure nothing: only what the folder holds is printed and drawn.
+    #[arg(long, requires = "keep")]
+    kept: bool,
     /// Where the tables go, beside the standard output.
     #[arg(long)]
     table: Option<PathBuf>,
@@ -112,17 +115,15 @@ fn main() -> anyhow::Result<ExitCode> {
                 (0.2, "cpu"),
                 (0.2, "network"),
             ] {
-                stalled.push(spawn::<Stalls>(
-                    &format!("stalls {of} {loss} {by}"),
-                    &arguments,
-                )?);
+                let one = format!("stalls {of} {loss} {by}");
+                stalled.extend(spawn::<Stalls>(&one, &arguments)?);
             }
         }
     }
     for members in &arguments.sizes {
         for loss in &arguments.loss {
             for of in names {
-                rows.push(row(of, *loss, *members, &arguments)?);
+                rows.extend(row(of, *loss, *members, &arguments)?);
             }
         }
     }
@@ -131,20 +132,20 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// One line of the tables: a run of each kind.
-fn row(of: &str, loss: f64, members: usize, arguments: &Arguments) -> anyhow::Result<Row> {
-    let row: Row = spawn(&format!("row {of} {loss} {members}"), arguments)?;
+fn row(of: &str, loss: f64, members: usize, arguments: &Arguments) -> anyhow::Result<Option<Row>> {
+    let row: Option<Row> = spawn(&format!("row {of} {loss} {members}"), arguments)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
     if of != "hactl" {
-        return Ok(row);
+        return Ok(Some(row));
     }
     let beyond = Arguments {
         beyond: row.bytes[0],
         ..arguments.clone()
     };
     let agent = spawn(&format!("agent {of} {loss} {members}"), &beyond)?;
-    Ok(Row {
-        agent: Some(agent),
-        ..row
-    })
+    Ok(Some(Row { agent, ..row }))
 }
 
 /// Says which goals were missed.
@@ -182,8 +183,8 @@ fn print(arguments: &Arguments, rows: &[Row], stalled: &[Stalls]) -> anyhow::Res
     Ok(())
 }
 
-/// A run in a process of its own.
-fn spawn<T: DeserializeOwned>(one: &str, arguments: &Arguments) -> anyhow::Result<T> {
+/// A run in a process of its own; `None` where it is not kept and nothing is to be measured.
+fn spawn<T: DeserializeOwned>(one: &str, arguments: &Arguments) -> anyhow::Result<Option<T>> {
     let name = format!("{}-{}.json", one.replace(' ', "-"), arguments.seed);
     let kept = arguments.keep.as_ref().map(|folder| folder.join(name));
     let before = kept
@@ -191,6 +192,9 @@ fn spawn<T: DeserializeOwned>(one: &str, arguments: &Arguments) -> anyhow::Resul
         .and_then(|path| std::fs::read_to_string(path).ok());
     if let Some(line) = before {
         return serde_json::from_str(&line).with_context(|| format!("read the kept run of {one}"));
+    }
+    if arguments.kept {
+        return Ok(None);
     }
     let start = Instant::now();
     let mut command = Command::new(std::env::current_exe()?);

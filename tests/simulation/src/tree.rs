@@ -44,9 +44,12 @@ impl File {
 /// Below this nothing outlives the power.
 const TMPFS: &str = "/run";
 
-/// A path as files are kept by.
+/// A path as files are kept by: a folder's may end with a slash.
 fn key(path: &Path) -> Cow<'_, str> {
-    path.to_string_lossy()
+    match path.to_string_lossy() {
+        Cow::Borrowed(text) => text.trim_end_matches('/').into(),
+        Cow::Owned(text) => text.trim_end_matches('/').to_owned().into(),
+    }
 }
 
 /// What is left of a path below a folder; empty: it is the folder itself.
@@ -221,6 +224,7 @@ mod tests {
         let names: Vec<_> = tree.list("/a").unwrap();
         assert_eq!(names.len(), 2);
         assert!(names[0].folder && !names[1].folder);
+        assert_eq!(tree.list("/a/"), Some(names));
         assert_eq!(tree.list("/nothing"), None);
         tree.remove("/a/b");
         assert!(!tree.exists("/a/b/c") && tree.exists("/a/d"));
