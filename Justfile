@@ -76,7 +76,7 @@ watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
 # The seeded simulator: runs with faults, every rule after every event; no new seed after five minutes.
-sim *ARGS="--seeds 378 --seconds 300":
+sim *ARGS="--seeds 1000 --seconds 300":
     cargo run --quiet --profile measure -p hactl-simulator -- seeds {{ARGS}}
 
 # The simulator until it finds something, or ^C; a line a minute.
