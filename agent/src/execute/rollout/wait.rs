@@ -22,8 +22,10 @@ use crate::inspect::rollout::{manifests, own_node, running};
 /// Looks in a row that have to see the same.
 const PASSES: u32 = 3;
 const EVERY: Duration = Duration::from_secs(1);
-/// Until and between such looks. What keeps a node from being well shows at any of them; a longer pause only makes its turn longer.
-const AGAIN: Duration = Duration::from_millis(250);
+/// Until the first of them: what a node waits for then is most often there within a second or two.
+const SOON: Duration = Duration::from_millis(250);
+/// Between such looks. What keeps a node from being well shows at any of them; a longer pause only makes its turn longer.
+const AGAIN: Duration = Duration::from_millis(500);
 /// kubeadm has waited for most of it already.
 const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(6);
 const NODE_LIMIT: Duration = Duration::from_mins(10);
@@ -40,7 +42,7 @@ where
     F: Fn() -> R + Send + Sync,
     R: Future<Output = Option<String>> + Send,
 {
-    cx.wait(condition, AGAIN, limit, || async {
+    cx.wait(condition, SOON, limit, || async {
         for pass in 1..=PASSES {
             if pass > 1 {
                 tokio::time::sleep(AGAIN).await;
