@@ -8,7 +8,7 @@
 )]
 
 mod abandoned;
-mod cluster;
+mod nodes;
 #[path = "../support/mod.rs"]
 mod support;
 
