@@ -157,6 +157,8 @@ impl SimulatedHost {
         if let Some(None) = said {
             state.tell(&self.name, Event::Ran(command, None));
             let (line, seconds) = (command.line(), command.limit.as_secs());
+            let ends = tokio::time::Instant::now() + command.limit;
+            state.hung_until = state.hung_until.max(Some(ends));
             return Ok((Err(HostError::Limit { line, seconds }), command.limit));
         }
         if let Some(said) = said.flatten() {

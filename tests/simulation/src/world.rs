@@ -40,6 +40,8 @@ pub struct State {
     pub inits: Vec<NodeName>,
     /// So many calls of kubectl from now on find no API server.
     pub hiccups: u32,
+    /// When the last command that hangs reaches its limit: until then a fault goes on.
+    pub hung_until: Option<Instant>,
     /// Ways on which nothing comes through, from the first address to the second.
     pub cut: BTreeSet<(IpAddr, IpAddr)>,
     /// How long things take: 1 is about as long as on a real machine, 0 is at once.
@@ -70,6 +72,7 @@ impl World {
             clusters: BTreeMap::new(),
             inits: Vec::new(),
             hiccups: 0,
+            hung_until: None,
             cut: BTreeSet::new(),
             pace: 1.0,
             certificate_seconds: crate::pki::YEAR,

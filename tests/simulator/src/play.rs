@@ -21,8 +21,8 @@ use crate::storm::Storm;
 use crate::story::{Part, Scene, Story};
 use crate::town::Town;
 
-/// After the faults stopped a cluster is whole within this. The longest that one command may hang is an hour.
-const WHOLE: Duration = Duration::from_mins(80);
+/// After the faults stopped a cluster is whole within this.
+const WHOLE: Duration = Duration::from_hours(1);
 /// And an upgrade is through within this.
 const THROUGH: Duration = Duration::from_hours(2);
 /// What mends by itself has begun to within this.
@@ -178,7 +178,9 @@ async fn unfold(town: &Town, spec: &ClusterSpec, story: Story) -> anyhow::Result
     let whole = upgrades && story.part != Part::FirstWorker;
     let wanted = whole.then(|| story.target.version());
     let limit = if upgrades { THROUGH } else { WHOLE };
-    let end = Instant::now() + limit;
+    // A command that hangs is a fault until it reaches its limit, an hour at most.
+    let hung_until = town.world.state().hung_until;
+    let end = Instant::now().max(hung_until.unwrap_or_else(Instant::now)) + limit;
     loop {
         sleep(LOOK).await;
         if town.checker().violation().is_some() {
