@@ -83,7 +83,9 @@ fn turned(line: &str, alone: bool) -> Option<String> {
     let opens = line.strip_suffix(" {");
     for word in ["if ", "} else if "] {
         let condition = opens.and_then(|line| line.strip_prefix(word));
-        if let Some(condition) = condition.filter(|text| !text.contains("let ")) {
+        // One that goes on in a closure's block is not all on this line.
+        let whole = |text: &&str| !text.contains("let ") && closing(&format!("{text})")).is_some();
+        if let Some(condition) = condition.filter(whole) {
             return Some(format!("{word}({condition}) != MUTANT {{"));
         }
     }
@@ -133,8 +135,18 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// The files that these change, each condition behind the switch that its place in the list names.
-pub fn apply(conditions: &[Condition], root: &Path) -> anyhow::Result<BTreeMap<PathBuf, String>> {
+/// What each crate's root gets: the environment is asked once, and not at every condition.
+const TURNED: &str = "
+pub(crate) static TURNED: std::sync::LazyLock<Option<usize>> = std::sync::LazyLock::new(|| std::env::var(SWITCH).ok()?.parse().ok());
+";
+
+/// The files that these change, each condition behind the switch that its place in the list names; `crates` are the folders of the
+/// crates that they are in.
+pub fn apply(
+    conditions: &[Condition],
+    root: &Path,
+    crates: &[&str],
+) -> anyhow::Result<BTreeMap<PathBuf, String>> {
     let mut changed: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
     for (number, condition) in conditions.iter().enumerate() {
         if !changed.contains_key(&condition.file) {
@@ -144,16 +156,25 @@ pub fn apply(conditions: &[Condition], root: &Path) -> anyhow::Result<BTreeMap<P
         }
         let lines = changed.get_mut(&condition.file);
         if let Some(line) = lines.and_then(|lines| lines.get_mut(condition.line - 1)) {
-            let switch =
-                format!("(std::env::var_os(\"{SWITCH}\").is_some_and(|on| on == \"{number}\"))");
+            let switch = format!("(*crate::TURNED == Some({number}))");
             *line = condition.turned.replace("MUTANT", &switch);
         }
     }
     let text = |lines: Vec<String>| lines.join("\n") + "\n";
-    Ok(changed
+    let mut changed: BTreeMap<PathBuf, String> = changed
         .into_iter()
         .map(|(file, lines)| (file, text(lines)))
-        .collect())
+        .collect();
+    for folder in crates {
+        let file = Path::new(folder).join("lib.rs");
+        let text = match changed.remove(&file) {
+            Some(text) => text,
+            None => std::fs::read_to_string(root.join(&file))?,
+        };
+        let switch = TURNED.replace("SWITCH", &format!("{SWITCH:?}"));
+        changed.insert(file, text + &switch);
+    }
+    Ok(changed)
 }
 
 #[cfg(test)]
@@ -191,6 +212,7 @@ mod tests {
         for line in [
             "if let Some(x) = y {",
             "if a && let Some(x) = y {",
+            "if a.is_some_and(|x| {",
             ".filter(|x| {",
             "let a = 1;",
             "steps.push(",

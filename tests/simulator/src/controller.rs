@@ -9,14 +9,15 @@ use hactl_cluster_plan::observed::{Answer, Silence};
 use hactl_cluster_plan::rollout::{Request, RolloutPlan, Seen, SeenNode, plan};
 use hactl_controller::rollout::{Agents, OrderError};
 use hactl_node_plan::run::Rejection;
-use hactl_proto::instruction::{Fence, Instruction};
+use hactl_proto::instruction::{Fence, Instruction, Order};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
 use hactl_proto::role::NodeRole;
 use hactl_proto::rollout::survey::NodeSurvey;
-use hactl_proto::rollout::{LeaseAnswer, RolloutRecord};
+use hactl_proto::rollout::{LeaseAnswer, RolloutOrder, RolloutRecord};
 use hactl_proto::spec::ClusterSpec;
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use crate::spec::{OPERATOR, nodes};
 use crate::town::{Agent, Town};
@@ -32,6 +33,8 @@ pub(crate) struct Controller {
     spec: ClusterSpec,
     /// Virtual time at which the last look at the cluster began.
     looked: Mutex<Duration>,
+    /// It is killed: an order of its is still on its way.
+    killed: Notify,
 }
 
 /// What an order became on the way to its agent.
@@ -48,6 +51,7 @@ impl Controller {
             town,
             spec,
             looked: Mutex::new(Duration::ZERO),
+            killed: Notify::new(),
         }
     }
 
@@ -102,23 +106,28 @@ impl Controller {
         Err(last)
     }
 
-    async fn give(&self, node: &NodeName, instruction: Instruction) -> Result<Given, String> {
-        self.town
-            .ask(node, "execute", LIMIT, move |agent| {
-                let instruction = instruction.clone();
-                async move {
-                    let life = agent.life;
-                    Ok(match agent.operations.submit(instruction).await {
-                        Ok(watch) => Given::Watch(watch, life),
-                        Err(SubmitError::Rejected(Rejection::Busy { running, .. })) => {
-                            Given::Busy(running)
-                        }
-                        Err(SubmitError::Rejected(Rejection::StaleFence { .. })) => Given::Stale,
-                        Err(error) => Given::Refused(error.to_string()),
-                    })
-                }
-            })
-            .await
+    /// Until this controller dies with an order on its way.
+    pub(crate) async fn killed(&self) {
+        self.killed.notified().await;
+    }
+
+    /// Dies, and the order arrives later.
+    async fn leave_behind(&self, node: &NodeName, instruction: Instruction, way: Duration) {
+        self.town.log.event(|| {
+            let seconds = way.as_secs_f64();
+            format!(
+                "FAULT {} stays on its way to {node} for {seconds:.1} s",
+                instruction.id
+            )
+        });
+        let (town, node) = (self.town.clone(), node.clone());
+        tokio::spawn(async move {
+            sleep(way).await;
+            // Nobody hears of it.
+            drop(give(&town, &node, instruction).await);
+        });
+        self.killed.notify_one();
+        std::future::pending::<()>().await;
     }
 
     /// Watches a story to its end, on a connection that may break.
@@ -211,8 +220,11 @@ impl Agents for Controller {
         self.town
             .log
             .event(|| format!("controller orders {} of {node}", instruction.id));
-        match self
-            .give(node, instruction)
+        let upgrades = matches!(&instruction.order, Order::Rollout(RolloutOrder::Upgrade(_)));
+        if upgrades && let Some(way) = self.town.network.held_order() {
+            self.leave_behind(node, instruction.clone(), way).await;
+        }
+        match give(&self.town, node, instruction)
             .await
             .map_err(OrderError::Lost)?
         {
@@ -297,4 +309,21 @@ impl Agents for Controller {
         })
         .await
     }
+}
+
+/// Gives an order to a node's agent, from the operator's place.
+async fn give(town: &Town, node: &NodeName, instruction: Instruction) -> Result<Given, String> {
+    town.ask(node, "execute", LIMIT, move |agent| {
+        let instruction = instruction.clone();
+        async move {
+            let life = agent.life;
+            Ok(match agent.operations.submit(instruction).await {
+                Ok(watch) => Given::Watch(watch, life),
+                Err(SubmitError::Rejected(Rejection::Busy { running, .. })) => Given::Busy(running),
+                Err(SubmitError::Rejected(Rejection::StaleFence { .. })) => Given::Stale,
+                Err(error) => Given::Refused(error.to_string()),
+            })
+        }
+    })
+    .await
 }

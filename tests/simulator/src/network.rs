@@ -56,6 +56,8 @@ struct Inner {
     weather: Weather,
     chance: Chance,
     names: BTreeMap<IpAddr, String>,
+    /// How long the next order to upgrade a node stays on its way.
+    held: Option<Duration>,
 }
 
 /// What became of one request.
@@ -75,6 +77,7 @@ impl Network {
                 weather: Weather::FINE,
                 chance: Chance::new(seed, "network"),
                 names,
+                held: None,
             })),
         }
     }
@@ -86,6 +89,16 @@ impl Network {
     /// Another weather from now on.
     pub fn weather(&self, weather: Weather) {
         self.inner().weather = weather;
+    }
+
+    /// The next order to upgrade a node stays on its way for so long, and whoever gives it dies meanwhile; `None`: it does not.
+    pub fn hold_order(&self, way: Option<Duration>) {
+        self.inner().held = way;
+    }
+
+    /// How long the order that is given now stays on its way, where it is held up. The one after it is not.
+    pub fn held_order(&self) -> Option<Duration> {
+        self.inner().held.take()
     }
 
     /// Whether a packet passes that way.

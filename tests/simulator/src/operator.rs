@@ -174,17 +174,22 @@ impl Operator {
         } else {
             Duration::from_mins(10)
         };
-        match timeout(life, driven).await {
-            Err(_) => {
+        let ended = tokio::select! {
+            biased;
+            ended = timeout(life, driven) => ended.ok(),
+            () = self.controller.killed() => None,
+        };
+        match ended {
+            None => {
                 self.say("this controller is killed");
                 false
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 self.say(format!("failed to {error}"));
                 false
             }
-            Ok(Ok(End::Finished)) => plan.to >= self.wish.to,
-            Ok(Ok(end)) => {
+            Some(Ok(End::Finished)) => plan.to >= self.wish.to,
+            Some(Ok(end)) => {
                 self.say(format!("{end:?}"));
                 false
             }

@@ -17,8 +17,7 @@ use crate::story::{Part, Scene, Story, Target};
 /// Runs a seed. The same seed gives the same report.
 pub fn run(seed: u64, keep_log: bool) -> anyhow::Result<Report> {
     let story = Story::of(seed);
-    let (control_planes, workers) = story.size;
-    let spec = spec(control_planes, workers)?;
+    let spec = spec(story.size, story.managed)?;
     let world = match story.scene {
         Scene::FirstBoot => fresh(&spec)?,
         Scene::Rejoin | Scene::Upgrade => match formed(story)? {
@@ -38,8 +37,8 @@ fn fresh(spec: &ClusterSpec) -> anyhow::Result<World> {
     Ok(world)
 }
 
-/// What a story begins with: control planes and workers, and where some were upgraded before, to what.
-type Beginning = ((u8, u8), Option<Target>);
+/// What a story begins with: control planes and workers, whether the endpoint is managed, and where some were upgraded before, to what.
+type Beginning = ((u8, u8), bool, Option<Target>);
 
 /// A whole cluster as a story wants it: each is made once, by a first boot without faults, and an upgrade of some nodes.
 /// Where a rule breaks in that, what came of it.
@@ -48,12 +47,12 @@ fn formed(story: Story) -> anyhow::Result<Result<World, Box<Report>>> {
     let mut formed = FORMED.lock().unwrap_or_else(PoisonError::into_inner);
     let before = (story.part == Part::OtherWorkers).then_some(story.target);
     for wanted in [None, before] {
-        let key = (story.size, wanted);
+        let key = (story.size, story.managed, wanted);
         if formed.contains_key(&key) {
             continue;
         }
-        let spec = spec(story.size.0, story.size.1)?;
-        let (world, scene, part) = match formed.get(&(story.size, None)) {
+        let spec = spec(story.size, story.managed)?;
+        let (world, scene, part) = match formed.get(&(story.size, story.managed, None)) {
             Some(whole) => (whole.fork(), Scene::Upgrade, Part::FirstWorker),
             None => (fresh(&spec)?, Scene::FirstBoot, Part::Whole),
         };
@@ -76,7 +75,9 @@ fn formed(story: Story) -> anyhow::Result<Result<World, Box<Report>>> {
         }
         formed.insert(key, world);
     }
-    let world = formed.get(&(story.size, before)).context("it is made")?;
+    let world = formed
+        .get(&(story.size, story.managed, before))
+        .context("it is made")?;
     let fork = world.fork();
     offer(&fork, story.target);
     Ok(Ok(fork))

@@ -26,8 +26,11 @@ pub(crate) fn cluster() -> ClusterId {
     ClusterId::from_bytes([1; 16])
 }
 
-/// So many control planes and workers, managed endpoint, with a pod network.
-pub(crate) fn spec(control_planes: u8, workers: u8) -> anyhow::Result<ClusterSpec> {
+/// So many control planes and workers, with a pod network; `managed`: agents provide the endpoint, or the operator does.
+pub(crate) fn spec(
+    (control_planes, workers): (u8, u8),
+    managed: bool,
+) -> anyhow::Result<ClusterSpec> {
     let zones: Result<Vec<_>, _> = ZONES.iter().map(|zone| ZoneName::new(*zone)).collect();
     let zones = zones?;
     let node = |kind: &str, number: u8, first: u8| -> anyhow::Result<DeclaredNode> {
@@ -65,10 +68,14 @@ pub(crate) fn spec(control_planes: u8, workers: u8) -> anyhow::Result<ClusterSpe
         endpoint: Endpoint {
             host: "10.99.0.100".to_owned(),
             port: 8443,
-            mode: EndpointMode::Managed {
-                address: [10, 99, 0, 100].into(),
-                virtual_router_id: 51,
-                interface: None,
+            mode: if managed {
+                EndpointMode::Managed {
+                    address: [10, 99, 0, 100].into(),
+                    virtual_router_id: 51,
+                    interface: None,
+                }
+            } else {
+                EndpointMode::External
             },
         },
         etcd: EtcdTopology::Stacked {

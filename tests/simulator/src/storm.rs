@@ -37,6 +37,8 @@ pub struct Menu {
     pub joins: bool,
     /// Budgets forbid evictions, and a learner that is nobody's stands in etcd's way.
     pub upgrades: bool,
+    /// The agent of a control plane is away while others are upgraded.
+    pub absent: bool,
     /// So many seconds lie between two faults at most.
     pub every: u64,
 }
@@ -74,6 +76,13 @@ impl Storm {
                 ..self.clone()
             };
             tokio::spawn(early.replace_once_promised());
+        }
+        if self.menu.absent {
+            let absent = Self {
+                chance: Chance::new(self.chance.draw(), "absent"),
+                ..self.clone()
+            };
+            tokio::spawn(absent.stop_an_agent());
         }
         if self.menu.joins {
             self.wire_joins();
@@ -139,6 +148,7 @@ impl Storm {
     pub fn calm(&self) {
         self.say(|| "no more: all machines are brought up, all ways are open".to_owned());
         self.town.network.weather(Weather::FINE);
+        self.town.network.hold_order(None);
         {
             let mut state = self.town.world.state();
             state.cut.clear();

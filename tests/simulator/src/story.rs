@@ -73,6 +73,8 @@ pub struct Story {
     pub target: Target,
     /// What is upgraded.
     pub part: Part,
+    /// Whether agents provide the endpoint; else the operator does.
+    pub managed: bool,
     pub(crate) menu: Menu,
 }
 
@@ -93,12 +95,13 @@ impl Story {
             _ => (3, 1),
         };
         let replaced = scene == Scene::FirstBoot && chance.per_mille(400);
-        let menu = Menu {
+        let mut menu = Menu {
             wipes: scene == Scene::Rejoin,
             replaced,
             hasty: scene == Scene::FirstBoot && !replaced && chance.per_mille(400),
             joins: scene != Scene::Upgrade && chance.per_mille(500),
             upgrades: scene == Scene::Upgrade,
+            absent: false,
             every: chance.between(5, 60),
         };
         let storm = Duration::from_secs(chance.between(60, 1_200));
@@ -113,6 +116,8 @@ impl Story {
         } else {
             (Part::Whole, size)
         };
+        let managed = !chance.per_mille(300);
+        menu.absent = scene == Scene::Upgrade && chance.per_mille(300);
         Self {
             seed,
             scene,
@@ -120,6 +125,7 @@ impl Story {
             storm,
             target,
             part,
+            managed,
             menu,
         }
     }
@@ -134,6 +140,7 @@ impl fmt::Display for Story {
             storm,
             target,
             part,
+            managed,
             ..
         } = self;
         let storm = storm.as_secs();
@@ -142,9 +149,14 @@ impl fmt::Display for Story {
             (_, Part::OtherWorkers) => format!(" to {}, workers left,", target.version()),
             _ => format!(" to {}", target.version()),
         };
+        let endpoint = if *managed {
+            ""
+        } else {
+            ", endpoint of the operator's"
+        };
         write!(
             f,
-            "seed {seed}: {scene}{to} of {control_planes} control planes and {workers} workers, faults for {storm} s"
+            "seed {seed}: {scene}{to} of {control_planes} control planes and {workers} workers{endpoint}, faults for {storm} s"
         )
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use hactl_node_plan::rollout::progress;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::name::NodeName;
 use hactl_simulation::{Machine, Member};
@@ -16,6 +17,11 @@ const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 99));
 /// Ids of members that were added by hand begin here.
 const LEARNER: u64 = 1 << 40;
 
+/// Where a node keeps how far its upgrade is.
+const PROGRESS: &str = "/var/lib/hactl/upgrade/progress.json";
+/// So often, and for so long, it is looked whether a node's upgrade has begun.
+const BEGUN_LOOK: Duration = Duration::from_secs(1);
+const BEGUN_LOOKS: u32 = 1_200;
 /// So often, and for so long, it is looked whether somebody has promised.
 const PROMISE_LOOK: Duration = Duration::from_millis(100);
 const PROMISE_LOOKS: u32 = 3_000;
@@ -130,6 +136,38 @@ impl Storm {
                 return;
             }
         }
+    }
+
+    /// Once a node's upgrade has begun, somebody stops the agent of another control plane, and starts it minutes later. All else of that
+    /// machine is well.
+    pub(super) async fn stop_an_agent(mut self) {
+        for _ in 0..BEGUN_LOOKS {
+            sleep(BEGUN_LOOK).await;
+            let Some(begun) = self.begun() else {
+                continue;
+            };
+            let mut others = self.control_planes();
+            others.retain(|other| *other != begun);
+            let Some(node) = self.chance.pick(&others).cloned() else {
+                return;
+            };
+            self.say(|| format!("somebody stops {node}'s agent"));
+            self.town.stop(&node);
+            let after = self.chance.millis(60_000, 900_000);
+            self.town.start_after(&node, after, false);
+            return;
+        }
+    }
+
+    /// A node in the middle of its upgrade.
+    fn begun(&self) -> Option<NodeName> {
+        let state = self.town.world.state();
+        let mut machines = state.machines.iter();
+        let found = machines.find(|(_, machine)| {
+            let text = machine.tree.text(PROGRESS);
+            progress::read(&text).is_ok_and(|progress| !progress.finished)
+        });
+        found.map(|(node, _)| node.clone())
     }
 
     pub(super) fn control_planes(&self) -> Vec<NodeName> {

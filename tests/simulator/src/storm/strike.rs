@@ -46,6 +46,7 @@ impl Storm {
             92..=93 => self.two_orders(),
             94..=106 if self.menu.upgrades => self.budget(),
             107..=112 if self.menu.upgrades => self.learner(),
+            113..=116 if self.menu.upgrades => self.hold_order(),
             94..=99 if self.menu.wipes => self.wipe(),
             94..=106 if self.menu.replaced => self.replace(),
             // 0 to 11, and what this run has not on its menu.
@@ -190,6 +191,15 @@ impl Storm {
         self.say(|| format!("{weather:?}"));
         self.town.network.weather(weather);
         self.later(5_000, 120_000, |town| town.network.weather(Weather::FINE));
+    }
+
+    /// An order that arrives when another controller has taken over from the one that gave it.
+    fn hold_order(&mut self) {
+        let way = self.chance.millis(2_000, 60_000);
+        self.say(|| {
+            "whoever orders the next upgrade of a node dies, and the order arrives later".to_owned()
+        });
+        self.town.network.hold_order(Some(way));
     }
 
     fn slow_disk(&mut self) {
