@@ -182,3 +182,85 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hactl_proto::instruction::Order;
+
+    use super::*;
+
+    fn order(id: &str, fence: Option<u64>, order: Order) -> Instruction {
+        Instruction {
+            id: OperationId::new(id).unwrap(),
+            generation: 1,
+            fence: fence.map(Fence),
+            order,
+        }
+    }
+
+    fn status(instruction: &Instruction) -> OperationStatus {
+        OperationStatus {
+            id: instruction.id.clone(),
+            kind: instruction.order.kind().to_owned(),
+            accepted: Timestamp::UNIX_EPOCH,
+            step: None,
+            waiting: None,
+            outcome: None,
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_operation_for_good_and_another_order_does_not_get_it() {
+        let first = order("a", Some(4), Order::Init);
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.admit(&first), Ok(Admission::New));
+        ledger.begin(status(&first), first.fence);
+        let same = Ok(Admission::Same(Box::new(status(&first))));
+        assert_eq!(ledger.admit(&first), same);
+        let refused = ledger.admit(&order("a", Some(4), Order::Clean));
+        assert!(
+            matches!(refused, Err(Rejection::OtherOrder { .. })),
+            "{refused:?}"
+        );
+        let busy = ledger.admit(&order("b", Some(4), Order::Init));
+        assert!(matches!(busy, Err(Rejection::Busy { .. })), "{busy:?}");
+        ledger.apply(&ReportEvent::Ended(Outcome::Succeeded));
+        let known = ledger.admit(&first);
+        assert!(matches!(known, Ok(Admission::Same(_))), "{known:?}");
+        assert_eq!(
+            ledger.admit(&order("b", Some(4), Order::Init)),
+            Ok(Admission::New)
+        );
+    }
+
+    #[test]
+    fn a_number_below_the_highest_is_stale_whatever_became_of_that_one() {
+        let mut ledger = Ledger::of_past(Some(Fence(7)), []);
+        let admit = |ledger: &Ledger, fence| ledger.admit(&order("c", fence, Order::Prepare));
+        for (fence, stale) in [
+            (Some(6), true),
+            (Some(7), false),
+            (Some(8), false),
+            (None, false),
+        ] {
+            let refused = matches!(admit(&ledger, fence), Err(Rejection::StaleFence { .. }));
+            assert_eq!(refused, stale, "{fence:?}");
+        }
+        let later = order("d", Some(9), Order::Prepare);
+        ledger.begin(status(&later), later.fence);
+        ledger.apply(&ReportEvent::Ended(Outcome::Succeeded));
+        assert_eq!(ledger.highest_fence(), Some(Fence(9)));
+        assert!(admit(&ledger, Some(8)).is_err());
+    }
+
+    #[test]
+    fn the_last_ones_are_remembered_and_no_more() {
+        let orders: Vec<Instruction> = (0..=REMEMBERED)
+            .map(|number| order(&format!("o{number}"), None, Order::Prepare))
+            .collect();
+        let ledger = Ledger::of_past(None, orders.iter().map(status));
+        assert_eq!(ledger.all().count(), REMEMBERED);
+        assert_eq!(ledger.status(&orders[0].id), None);
+        assert!(ledger.status(&orders[1].id).is_some());
+    }
+}

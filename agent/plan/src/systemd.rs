@@ -279,4 +279,16 @@ mod tests {
             "{line}"
         );
     }
+
+    #[test]
+    fn a_unit_is_up_where_systemd_calls_it_active() {
+        let up = |text: &str| UnitState::parse(text).is_active();
+        assert!(up(
+            "LoadState=loaded\nActiveState=active\nSubState=running\n"
+        ));
+        assert!(!up(
+            "LoadState=loaded\nActiveState=activating\nSubState=start\n"
+        ));
+        assert!(!up(FAILED));
+    }
 }

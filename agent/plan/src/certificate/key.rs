@@ -151,3 +151,38 @@ fn any(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         (tag, content, after)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+
+    use super::*;
+    use crate::certificate::pem::blocks;
+
+    /// A key as RFC 8410 has it; `public`: what is written beside it.
+    fn ed25519(public: &[u8]) -> Block {
+        let mut der = vec![0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70];
+        der.extend([0x04, 0x22, 0x04, 0x20]);
+        der.extend([7; 32]);
+        der.extend(public);
+        let length = u8::try_from(der.len()).unwrap();
+        let whole = [&[SEQUENCE, length], der.as_slice()].concat();
+        let text = BASE64.encode(&whole);
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
+        blocks(pem.as_bytes()).ok().unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_public_half_that_is_written_beside_an_ed25519_key_is_compared_and_none_is_not_guessed() {
+        let beside = [&[IMPLICIT_1, 33, 0], [9; 32].as_slice()].concat();
+        assert_eq!(belongs_to(&ed25519(&beside), &[9; 32]), KeySeen::Belongs);
+        assert_eq!(belongs_to(&ed25519(&beside), &[8; 32]), KeySeen::Differs);
+        assert_eq!(belongs_to(&ed25519(&[]), &[9; 32]), KeySeen::Unchecked);
+        // Attributes come before it.
+        let attributes = [&[0xa0, 0], beside.as_slice()].concat();
+        assert_eq!(
+            belongs_to(&ed25519(&attributes), &[9; 32]),
+            KeySeen::Belongs
+        );
+    }
+}

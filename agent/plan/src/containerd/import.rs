@@ -106,4 +106,14 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_pattern_is_of_bare_names() {
+        let pattern = ImportPattern {
+            folder: "/etc/containerd/conf.d".to_owned(),
+            names: "*.toml".to_owned(),
+        };
+        assert!(pattern.fits("a.toml"));
+        assert!(!pattern.fits("a.toml.bak"));
+    }
 }

@@ -231,6 +231,38 @@ fn an_import_that_owns_the_section_is_the_one_that_is_edited() {
 }
 
 #[test]
+fn an_import_without_a_version_is_read_as_what_imports_it() {
+    let main = "version = 3\nimports = [\"conf.d/*.toml\"]\n";
+    let drop_in =
+        "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = 'r.io/pause:3.2'\n";
+    let files = |drop_in: &str| {
+        [
+            file(CONTAINERD_CONFIG, main),
+            file("/etc/containerd/conf.d/a.toml", drop_in),
+        ]
+    };
+    let found = read(&files(drop_in), V2_1).unwrap();
+    assert_eq!(found.pause_image.as_deref(), Some("r.io/pause:3.2"));
+    let one = format!("version = 1\n{drop_in}");
+    assert!(matches!(
+        read(&files(&one), V2_1),
+        Err(ConfigError::VersionOne { .. })
+    ));
+}
+
+#[test]
+fn the_first_key_of_a_table_stands_a_step_below_its_header() {
+    let text = "version = 2\n[plugins]\n  [plugins.\"io.containerd.grpc.v1.cri\"]\n";
+    let after = mended(text, V1_7);
+    assert!(after.contains("\n    sandbox_image = "), "{after}");
+    let after = mended(
+        "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\n",
+        V1_7,
+    );
+    assert!(after.contains("\nsandbox_image = "), "{after}");
+}
+
+#[test]
 fn the_default_runtime_gets_the_driver_too() {
     let text = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd]\ndefault_runtime_name = 'nvidia'\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.nvidia]\nruntime_type = 'io.containerd.runc.v2'\n";
     let before = read(&[file("/c.toml", text)], V2_1).unwrap();

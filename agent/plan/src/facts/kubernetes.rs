@@ -139,3 +139,21 @@ impl KubernetesFacts {
         self.api_server.serves() && (!stacked || self.member_votes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_plane_has_all_its_static_pods_and_an_etcd_only_where_it_is_stacked() {
+        let mut files = KubernetesFiles {
+            manifests: STATIC_PODS.map(str::to_owned).into(),
+            ..KubernetesFiles::default()
+        };
+        assert!(files.control_plane(true) && files.control_plane(false));
+        files.manifests.remove("etcd.yaml");
+        assert!(!files.control_plane(true) && files.control_plane(false));
+        files.manifests.remove("kube-scheduler.yaml");
+        assert!(!files.control_plane(false));
+    }
+}

@@ -193,3 +193,30 @@ pub fn upload_certificates(file: &str) -> Command {
         .limit(PHASE_LIMIT)
         .secret_output()
 }
+
+#[cfg(test)]
+mod tests {
+    use hactl_proto::version::KubernetesVersion;
+
+    use super::*;
+
+    fn kubeadm(minor: u16) -> Kubeadm {
+        Kubeadm::of(&KubernetesVersion::new(1, minor, 0)).unwrap()
+    }
+
+    #[test]
+    fn a_configuration_is_checked_by_what_that_kubeadm_has() {
+        let words = |minor| check_config(kubeadm(minor), "/run/a.yaml").arguments;
+        assert_eq!(words(28), ["config", "validate", "--config", "/run/a.yaml"]);
+        let migrate = ["config", "migrate", "--old-config", "/run/a.yaml"];
+        assert_eq!(words(27), migrate);
+    }
+
+    #[test]
+    fn the_cluster_status_is_told_only_to_versions_that_keep_one() {
+        let status = vec!["control-plane-join", "update-status"];
+        let mark = vec!["control-plane-join", "mark-control-plane"];
+        assert_eq!(remaining_join_phases(kubeadm(21)), [status, mark.clone()]);
+        assert_eq!(remaining_join_phases(kubeadm(22)), [mark]);
+    }
+}

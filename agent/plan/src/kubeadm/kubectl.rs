@@ -218,3 +218,21 @@ impl Kubectl {
         Command::new("kubectl", all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_takes_no_more_than_it_was_told_to() {
+        let name = NodeName::new("w1").unwrap();
+        let words = |unmanaged, local_data| {
+            let drain = Kubectl::admin_at_endpoint().drain(&name, 30, unmanaged, local_data);
+            let flags = ["--force", "--delete-emptydir-data"];
+            flags.map(|flag| drain.arguments.iter().any(|word| word == flag))
+        };
+        assert_eq!(words(false, false), [false, false]);
+        assert_eq!(words(true, false), [true, false]);
+        assert_eq!(words(false, true), [false, true]);
+    }
+}

@@ -112,6 +112,14 @@ mod tests {
         installed: Known<Option<(&str, bool)>>,
         brought: Known<Option<(&str, &str)>>,
     ) -> String {
+        planned_on("w1", installed, brought)
+    }
+
+    fn planned_on(
+        node: &str,
+        installed: Known<Option<(&str, bool)>>,
+        brought: Known<Option<(&str, &str)>>,
+    ) -> String {
         let order = ReplaceAgent {
             version: version("0.2.0"),
             digest: PackageDigest::from_bytes([7; 32]),
@@ -137,7 +145,7 @@ mod tests {
                 ..RolloutFacts::default()
             },
         };
-        let node = crate::example::context("w1");
+        let node = crate::example::context(node);
         let (findings, steps) = replace(&instruction, &order, &node, &facts);
         if findings.is_empty() {
             steps.iter().map(|step| step.name()).collect()
@@ -178,5 +186,10 @@ mod tests {
         assert_eq!(planned(Known::Is(None), good()), "agent-packaged ");
         let unknown = Known::Unknown("no dpkg".to_owned());
         assert_eq!(planned(unknown, good()), "agent-packaged ");
+        // A control plane's is replaced under the lease alone.
+        assert_eq!(
+            planned_on("cp1", is("0.1.0", true), good()),
+            "lease-in-force "
+        );
     }
 }

@@ -198,4 +198,4 @@ pub(super) fn under_upgrade(facts: &Facts) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::plan) mod tests;

@@ -156,4 +156,12 @@ mod tests {
             assert_eq!(parse_holds(&said(garbage)), None, "{garbage}");
         }
     }
+
+    #[test]
+    fn a_dpkg_that_another_one_keeps_out_is_busy() {
+        // dpkg 1.21.22, beside one that holds its lock.
+        let words = "dpkg: error: dpkg frontend lock was locked by another process with pid 1402\n";
+        assert!(busy(words));
+        assert!(!busy("dpkg: error processing archive x.deb (--install):\n"));
+    }
 }

@@ -2,7 +2,8 @@
 
 use hactl_proto::finding::{Finding, Severity};
 use hactl_proto::health::ComponentHealth;
-use hactl_proto::member::MemberState;
+use hactl_proto::member::{MemberState, ZoneCondition};
+use hactl_proto::report::Outcome;
 use hactl_proto::standing::{ClusterIdentity, Standing};
 use hactl_proto::status::NodeStatus;
 
@@ -237,4 +238,56 @@ fn workers_that_enrolled_are_found_in_views() {
         (found[0].0.as_str(), found[0].3.to_string().as_str()),
         ("w1", "10.0.0.21:7470")
     );
+}
+
+#[test]
+fn a_cluster_without_an_api_server_and_what_lies_or_failed_on_a_node_is_told() {
+    let mut observed = healthy();
+    for at in 0..3 {
+        status(&mut observed, at).health.api_server = ComponentHealth::Unhealthy;
+    }
+    assert!(
+        told(&observed)
+            .starts_with("cluster Refusal api-server: no API server is known to be healthy")
+    );
+    let mut observed = healthy();
+    status(&mut observed, 1).standing = Some(Standing::Foreign {
+        evidence: vec!["/var/lib/etcd/member".to_owned()],
+    });
+    assert!(told(&observed).contains(
+        "cp2 Refusal foreign-data: data of an unknown cluster lies on it: /var/lib/etcd/member"
+    ));
+    let mut observed = healthy();
+    let mut failed = troubled();
+    let mut operation = status(&mut failed, 2).operation.clone().unwrap();
+    operation.outcome = Some(Outcome::Failed {
+        step: "kubeadm-join".to_owned(),
+        error: "it exited with 1".to_owned(),
+        done: Vec::new(),
+        remedy: "see its output".to_owned(),
+    });
+    status(&mut observed, 2).operation = Some(operation);
+    assert_eq!(
+        told(&observed),
+        "cp3 Refusal last-operation: join-control-plane failed at kubeadm-join: it exited with 1"
+    );
+}
+
+#[test]
+fn a_zone_is_told_of_by_those_who_do_not_reach_it() {
+    let mut observed = healthy();
+    assert_eq!(zone_opinions(&observed), []);
+    for at in [0, 3] {
+        if let Answer::Said(views) = &mut observed.nodes[at].members {
+            views[2].zone_condition = ZoneCondition::Silent;
+        }
+    }
+    let opinions = zone_opinions(&observed);
+    assert_eq!(opinions.len(), 1);
+    assert_eq!(
+        (opinions[0].zone.as_str(), opinions[0].condition),
+        ("c", ZoneCondition::Silent)
+    );
+    let observers: Vec<_> = opinions[0].observers.iter().map(NodeName::as_str).collect();
+    assert_eq!(observers, ["cp1", "w1"]);
 }

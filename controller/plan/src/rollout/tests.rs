@@ -276,3 +276,63 @@ fn a_cluster_that_cannot_be_seen_is_not_planned() {
         "{text}"
     );
 }
+
+#[test]
+fn workers_that_were_not_asked_for_do_not_keep_a_plan_from_being_through() {
+    let mut seen = seen(2);
+    let to = version(36, 3);
+    for node in ["cp1", "cp2", "cp3"] {
+        for tag in survey(&mut seen, node).static_pods.values_mut() {
+            *tag = to.to_string();
+        }
+    }
+    cluster(&mut seen).version = Some(to.clone());
+    // w2 alone is behind.
+    for node in 0..4 {
+        cluster(&mut seen).nodes[node].kubelet = Some(to.clone());
+    }
+    let hops = |node: &str| {
+        let mut wanted = request(to.clone());
+        wanted.nodes = [name(node)].into();
+        plan(&seen, &wanted, 1).unwrap().hops.len()
+    };
+    assert_eq!((hops("w1"), hops("w2")), (0, 1));
+}
+
+#[test]
+fn the_second_snapshot_lies_in_another_zone_where_there_is_one() {
+    let mut seen = seen(0);
+    seen.nodes[1].zone = seen.nodes[2].zone.clone();
+    let text = shown(&plan(&seen, &request(version(36, 3)), 1).unwrap());
+    assert!(text.contains("snapshot etcd: cp3, cp1\n"), "{text}");
+    seen.nodes[0].zone = seen.nodes[2].zone.clone();
+    let text = shown(&plan(&seen, &request(version(36, 3)), 1).unwrap());
+    assert!(text.contains("snapshot etcd: cp3, cp2\n"), "{text}");
+}
+
+#[test]
+fn a_kubelets_configuration_that_is_unknown_stands_against_a_node_that_is_not_begun() {
+    let told = |change: &dyn Fn(&mut NodeSurvey)| {
+        let mut seen = seen(1);
+        let survey = survey(&mut seen, "w1");
+        survey.kubelet_changes = Err("connection refused".to_owned());
+        change(survey);
+        match plan(&seen, &request(version(36, 3)), 1) {
+            Ok(_) => String::new(),
+            Err(blockers) => blockers
+                .into_iter()
+                .map(|one| one.finding.check + " ")
+                .collect(),
+        }
+    };
+    assert_eq!(told(&|_| {}), "kubelet-config-kept ");
+    let done = |one: &mut NodeSurvey| one.installed.versions.kubelet = Some(version(36, 3));
+    assert_eq!(told(&done), "");
+    let begun = |one: &mut NodeSurvey| {
+        one.unfinished = Some(Unfinished {
+            target: version(36, 3),
+            part: UpgradePart::Whole,
+        });
+    };
+    assert_eq!(told(&begun), "");
+}

@@ -360,3 +360,21 @@ fn a_record_reads_back_and_a_damaged_one_does_not() {
         assert!(serde_json::from_str::<Record>(&text[..text.len() - 1]).is_err());
     }
 }
+
+#[test]
+fn a_voter_that_others_know_by_another_instance_is_told_so_and_one_that_knows_better_is_not() {
+    let answer = |roster: &[(u8, u8)]| StandingAnswer {
+        roster: roster
+            .iter()
+            .map(|(n, of)| (name(&format!("cp{n}")), instance(*of)))
+            .collect(),
+        ..record(3).answer(&all(), &[], false)
+    };
+    let mut voter = record(2);
+    voter.roster = roster(&[1, 2, 3]);
+    let refused = step(&voter, CP, Holding::Nothing, &[answer(&[(2, 9)])]);
+    assert_eq!(checks(refused), ["instance-known"]);
+    // Somebody else was replaced: that one is told.
+    let other = step(&voter, CP, Holding::Nothing, &[answer(&[(1, 9)])]);
+    assert!(matches!(other, Next::AwaitMember { .. }), "{other:?}");
+}

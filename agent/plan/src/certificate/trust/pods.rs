@@ -293,4 +293,45 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_ca_that_is_mounted_from_its_map_counts_and_other_maps_do_not() {
+        let at = "2026-11-29T14:00:00Z";
+        let maps = list(&[map("shop", &ca(), at)]);
+        let with = |volume: &Value| {
+            let mut one = pod("a", &Value::Null, at);
+            one["spec"] = json!({ "containers": [{}], "volumes": [volume] });
+            pods(&maps, "", &list(&[one])).older.len()
+        };
+        let named = |name: &str| json!({ "configMap": { "name": name } });
+        assert_eq!(with(&named(ROOT_CA)), 1);
+        assert_eq!(with(&named("settings")), 0);
+        let projected = json!({ "projected": { "sources": [named("settings"), named(ROOT_CA)] } });
+        assert_eq!(with(&projected), 1);
+    }
+
+    #[test]
+    fn the_owner_is_the_controller_where_one_of_them_is() {
+        let owners = json!([
+            { "kind": "Node", "name": "cp1" },
+            { "kind": "DaemonSet", "name": "log", "controller": true },
+        ]);
+        let at = "2026-11-29T14:00:00Z";
+        assert_eq!(owner(&pod("a", &owners, at)), "daemonset/shop/log");
+        let none = json!([{ "kind": "Node", "name": "cp1" }, { "kind": "Node", "name": "cp2" }]);
+        assert_eq!(owner(&pod("a", &none, at)), "node/shop/cp1");
+    }
+
+    #[test]
+    fn what_was_given_is_settled_once_every_kubelet_had_its_time() {
+        let changed: Timestamp = "2026-11-29T14:00:00Z".parse().unwrap();
+        let seen = PodsSeen {
+            changed: Some(changed),
+            ..PodsSeen::default()
+        };
+        let after = |seconds| Timestamp::from_second(changed.as_second() + seconds).unwrap();
+        assert!(!settled(&seen, after(MARGIN_SECONDS - 1)));
+        assert!(settled(&seen, after(MARGIN_SECONDS)));
+        assert!(!settled(&PodsSeen::default(), after(MARGIN_SECONDS)));
+    }
 }

@@ -140,3 +140,57 @@ fn a_torn_foreign_or_newer_record_is_not_read() {
         assert!(read_record(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn only_a_control_plane_that_has_the_key_holds_the_ca_that_it_signs_with() {
+    let ca = authority();
+    assert_eq!(
+        told(&ca.pem, &leaf(&ca), Ok(None)).holds,
+        [print(&ca)].into()
+    );
+    let place = front_proxy();
+    let file = |text: &str| Ok(Zeroizing::new(text.as_bytes().to_vec()));
+    let files: Files = [
+        (place.bundle.to_owned(), file(&ca.pem)),
+        (place.leaves[0].file.to_owned(), file(&leaf(&ca))),
+    ]
+    .into();
+    let material = Material {
+        node: NodeName::new("cp1").unwrap(),
+        at: Timestamp::UNIX_EPOCH,
+        place: Some(place),
+        files: &files,
+        aside: &[],
+        signs: false,
+        record: Ok(None),
+    };
+    let seen = trust(Authority::FrontProxy, &material);
+    assert_eq!(seen.signer, Some(print(&ca)));
+    assert!(seen.holds.is_empty());
+}
+
+#[test]
+fn a_process_believes_what_its_kubeconfig_and_its_file_hold_both_and_the_signer_is_presented_by_its_process()
+ {
+    let (old, new) = (print(&authority()), print(&authority()));
+    let node = crate::example::context("cp1");
+    let place = place(Authority::Kubernetes, &node).unwrap();
+    let manager = Process::Pod(StaticPod::ControllerManager);
+    let leaf = place
+        .leaves
+        .iter()
+        .find(|leaf| leaf.by == Some(manager) && leaf.kubeconfig());
+    let leaf = leaf.unwrap().name.to_owned();
+    let mut seen = told("", "", Ok(None));
+    seen.believes = [
+        (place.bundle.to_owned(), [old.clone(), new.clone()].into()),
+        (leaf.clone(), [new.clone()].into()),
+    ]
+    .into();
+    seen.presents = [(leaf, old.clone()), (SIGNER.to_owned(), new.clone())].into();
+    let taken = takes_up(&seen, place, manager);
+    assert_eq!(taken.believes, [new.clone()].into());
+    assert_eq!(taken.presents, [old, new].into());
+    let taken = takes_up(&seen, place, Process::Pod(StaticPod::ApiServer));
+    assert!(taken.presents.is_empty());
+}

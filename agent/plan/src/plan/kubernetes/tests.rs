@@ -1,5 +1,7 @@
 //! The tables of init, join and clean: what lies on the node and what serves, to steps or reasons.
 
+/// Orders that are not this node's, and a kubeadm that is another order's.
+mod refusals;
 /// Plans with what the machine under Kubernetes has a say in.
 mod whole;
 
@@ -7,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hactl_proto::instruction::{JoinCredentials, OperationId, Order};
 use hactl_proto::secret::Secret;
+use hactl_proto::spec::PodNetwork;
 use proptest::prelude::*;
 
 use super::super::clean::clean;

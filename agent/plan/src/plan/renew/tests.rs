@@ -74,6 +74,11 @@ fn facts(node: &NodeContext) -> Facts {
     facts
 }
 
+/// An inventory with something that kubeadm renews, and nothing against it.
+pub(in crate::plan) fn renewable() -> Known<CertificateInventory> {
+    Known::Is(inventory(Renewal::Kubeadm, &[]))
+}
+
 /// The steps' names, or the checks of the reasons against.
 fn planned(node: &str, without_api: bool, facts: &Facts) -> Vec<String> {
     match plan(&instruction(without_api), &example::context(node), facts) {
@@ -198,4 +203,43 @@ fn without_an_api_there_is_no_lease_to_ask_and_no_quorum_to_keep() {
     facts.kubernetes.api_server.ready = Known::Is(true);
     facts.kubernetes.api_server.live = Known::Is(true);
     assert_eq!(planned("cp1", true, &facts), ["no: api-server-serves"]);
+}
+
+#[test]
+fn an_upgrade_that_was_begun_stands_against_it_and_one_that_is_through_does_not() {
+    let node = example::context("cp2");
+    let mut facts = facts(&node);
+    for (finished, reasons) in [(false, vec!["no: upgrade-unfinished"]), (true, Vec::new())] {
+        facts.rollout.progress = Known::Is(Some(crate::rollout::progress::Progress {
+            version: crate::rollout::progress::PROGRESS_VERSION,
+            target: hactl_proto::version::KubernetesVersion::new(1, 36, 3),
+            part: hactl_proto::rollout::UpgradePart::Whole,
+            from: hactl_proto::status::InstalledVersions::default(),
+            kubeadm_done: true,
+            finished,
+        }));
+        let against = planned("cp2", false, &facts);
+        let against = against.iter().filter(|one| one.starts_with("no: "));
+        assert_eq!(against.collect::<Vec<_>>(), reasons);
+    }
+}
+
+#[test]
+fn it_is_told_whether_somebody_elsewhere_renews_or_nobody() {
+    let told = |renewal| {
+        let findings = super::unfit(&inventory(renewal, &[]));
+        findings
+            .into_iter()
+            .map(|one| one.observed)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(Renewal::External),
+        ["the CAs' keys are not on this node: they are external"]
+    );
+    assert_eq!(
+        told(Renewal::Kubelet),
+        ["kubeadm renews nothing on this node"]
+    );
+    assert!(told(Renewal::Kubeadm).is_empty());
 }

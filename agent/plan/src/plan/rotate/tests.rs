@@ -322,3 +322,95 @@ fn pods_are_through_where_none_is_older_than_what_it_was_given() {
     });
     assert!(steps(&one).is_empty());
 }
+
+#[test]
+fn etcds_leader_lets_go_before_it_begins_anew() {
+    let mut leading = facts(seen(&["a"], "a"));
+    let steps = planned(Stage::Trust, &leading);
+    let at = |name: &str| steps.iter().position(|step| step == name);
+    assert_eq!(at("move-etcd-leader").map(|at| at + 1), at("restart-etcd"));
+    leading.rollout.leader = Known::Is(Some(crate::etcd::MemberId(2)));
+    let steps = planned(Stage::Trust, &leading);
+    assert!(!steps.iter().any(|step| step == "move-etcd-leader"));
+}
+
+#[test]
+fn what_a_control_plane_believes_alone_is_published_too() {
+    let believed = clusters("cp1", &["a", "b"], "b");
+    let steps = of_cluster("cp1", Stage::Distrust, &facts(believed));
+    assert_eq!(
+        steps[..2],
+        ["trust-successor-alone", "publish-cluster-info"]
+    );
+}
+
+#[test]
+fn a_reissue_that_lacks_the_kubelets_pair_alone_renews_nothing_else() {
+    let mut one = clusters("cp1", &["a", "b"], "b");
+    one.presents.insert("kubelet-client".to_owned(), ca("a"));
+    let mut facts = facts(one.clone());
+    facts.rollout.kubelet_pair = Known::Is(true);
+    facts.rollout.certificates = super::super::renew::tests::renewable();
+    let install = ["install-kubelet-certificate", "sign-with-successor"];
+    assert_eq!(of_cluster("cp1", Stage::Reissue, &facts), install);
+    one.presents.insert("apiserver".to_owned(), ca("a"));
+    facts.rollout.trust = Known::Is(one);
+    let steps = of_cluster("cp1", Stage::Reissue, &facts);
+    assert_eq!(steps[..2], install);
+    assert_eq!(steps[2..4], ["keep-certificates", "kubeadm-certs-renew"]);
+}
+
+#[test]
+fn a_quorum_to_lose_an_upgrade_that_was_begun_and_a_worker_stand_against_it() {
+    use crate::etcd::MemberId;
+    use crate::rollout::progress;
+    let mut facts = facts(seen(&["a"], "a"));
+    if let Known::Is(Some(view)) = &mut facts.kubernetes.etcd {
+        view.health.remove(&MemberId(3));
+    }
+    facts.rollout.progress = Known::Is(Some(progress::Progress {
+        version: progress::PROGRESS_VERSION,
+        target: hactl_proto::version::KubernetesVersion::new(1, 36, 3),
+        part: hactl_proto::rollout::UpgradePart::Whole,
+        from: hactl_proto::status::InstalledVersions::default(),
+        kubeadm_done: true,
+        finished: false,
+    }));
+    assert_eq!(
+        planned(Stage::Trust, &facts),
+        ["etcd-quorum", "upgrade-unfinished"]
+    );
+    if let Known::Is(Some(progress)) = &mut facts.rollout.progress {
+        progress.finished = true;
+    }
+    assert_eq!(planned(Stage::Trust, &facts), ["etcd-quorum"]);
+    // With an etcd elsewhere there is none of this node's to count.
+    let mut node = example::context("cp1");
+    node.spec.etcd = hactl_proto::spec::EtcdTopology::External {
+        endpoints: Vec::new(),
+        ca_file: String::new(),
+        cert_file: String::new(),
+        key_file: String::new(),
+    };
+    let order = RotationOrder {
+        authority: Authority::FrontProxy,
+        ..order(Stage::Trust)
+    };
+    let of = |node: &NodeContext| {
+        let Known::Is(seen) = &facts.rollout.trust else {
+            panic!("it is known");
+        };
+        let instruction = Instruction {
+            id: OperationId::new("rotation-1").unwrap(),
+            generation: 1,
+            fence: Some(Fence(4)),
+            order: Order::Rollout(RolloutOrder::RotateAuthority(order.clone())),
+        };
+        let findings = against(&instruction, &order, node, &facts, seen);
+        let checks = findings.into_iter().map(|finding| finding.check);
+        checks.collect::<Vec<_>>()
+    };
+    assert!(of(&node).is_empty());
+    assert_eq!(of(&example::context("cp1")), ["etcd-quorum"]);
+    assert_eq!(of(&example::context("w1")), ["role"]);
+}

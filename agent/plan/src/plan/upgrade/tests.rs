@@ -304,3 +304,16 @@ fn only_what_was_begun_is_put_back_and_a_control_plane_that_was_seen_well_stays(
     begun(&mut facts, true, true);
     assert_eq!(names(&facts), "");
 }
+
+#[test]
+fn manifests_alone_do_not_make_an_upgrade_done_until_it_was_seen() {
+    let node = context("cp2");
+    let part = order(UpgradePart::ControlPlane, false);
+    let mut facts = before(&node);
+    facts.machine.packages.kubeadm = Known::Is(Some(NEW));
+    facts.rollout.manifests = pods(&NEW);
+    // What runs is of before still.
+    assert!(planned("cp2", &part, &facts).contains("await-static-pods"));
+    facts.rollout.running = running(&NEW);
+    assert_eq!(planned("cp2", &part, &facts), "");
+}

@@ -64,7 +64,7 @@ pub(super) fn until(
     plan: &RolloutPlan,
     seen: &mut Seen,
     etcd: &str,
-    stop: impl Fn(&Decision) -> bool,
+    mut stop: impl FnMut(&Decision) -> bool,
 ) {
     let mut memory = Memory::default();
     for _ in 0..100 {

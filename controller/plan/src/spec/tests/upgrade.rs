@@ -89,3 +89,21 @@ fn canaries_that_are_no_such_nodes() {
         format!("{GOOD}  workerEnrolment: true\n  upgrade: {{canary: {{workers: [w7]}}}}\n");
     assert_eq!(said(enrols), "");
 }
+
+#[test]
+fn a_canary_is_not_called_undeclared_where_the_nodes_of_its_kind_can_not_be_read() {
+    let canary = "  upgrade: {canary: {controlPlane: cp7, workers: [w7]}}\n";
+    let undeclared = |text: String| {
+        let said = said(text + canary);
+        ["cp7", "w7"].map(|name| said.contains(&format!("{name} is not declared")))
+    };
+    assert_eq!(undeclared(GOOD.to_owned()), [true, true]);
+    assert_eq!(
+        undeclared(GOOD.replace("name: w1", "name: W_1")),
+        [true, false]
+    );
+    assert_eq!(
+        undeclared(GOOD.replace("name: cp1", "name: CP_1")),
+        [false, true]
+    );
+}

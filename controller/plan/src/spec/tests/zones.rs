@@ -61,6 +61,10 @@ fn zones_that_are_undeclared_unused_or_twice() {
         why:    spec.zones names a, b, c
         remedy: add d to spec.zones, or name a declared one
     ");
+    let slip = GOOD
+        .replace("[a, b, c]", "[a, berlin, c]")
+        .replace("zone: b", "zone: berlim");
+    assert!(said(slip).contains("remedy: did you mean \"berlin\"?"));
     insta::assert_snapshot!(changed("[a, b, c]", "[a, b, c, d]"), @"
     cluster.yaml:15:20: warning: spec.zones[3]: zone d has no node
         why:    a zone without nodes adds nothing, and is often a slip in a node's zone

@@ -73,3 +73,58 @@ fn what_is_left_of_a_join_is_told_apart_from_what_only_wants_time() {
     }
     assert_eq!(of(facts), Left::Time("its Node is not Ready".to_owned()));
 }
+
+#[test]
+fn what_the_machine_and_the_order_lack_is_told_together() {
+    let mut machine = unknown_machine(fresh());
+    machine.endpoint.interface = Known::Unknown("no interface has 10.99.0.11".to_owned());
+    let checks = |node: &str, facts: &Facts| {
+        let refusal = plan(&instruction(Order::Init), &context(node), facts).unwrap_err();
+        let checks = refusal.findings.into_iter().map(|finding| finding.check);
+        checks.collect::<Vec<_>>()
+    };
+    let worker = checks("w1", &machine);
+    for check in ["ports-free", "role"] {
+        assert!(worker.iter().any(|one| one == check), "{check}: {worker:?}");
+    }
+    let control_plane = checks("cp1", &machine);
+    let endpoint = crate::endpoint::findings(&context("cp1"), &machine.endpoint);
+    assert!(!endpoint.is_empty());
+    for finding in endpoint {
+        assert!(control_plane.contains(&finding.check), "{control_plane:?}");
+    }
+}
+
+#[test]
+fn prepare_mends_the_machine_and_the_endpoint_and_a_clean_neither() {
+    let mut facts = unknown_machine(half_done());
+    facts.machine.swap.active = Known::Is(vec!["/dev/vda2".to_owned()]);
+    facts.endpoint = EndpointFacts {
+        interface: Known::Is("eth0".to_owned()),
+        haproxy: installed(),
+        keepalived: installed(),
+        cluster_ca: false,
+    };
+    let steps = |order| {
+        let plan = plan(&instruction(order), &context("cp2"), &facts).unwrap();
+        let names = plan.steps.iter().map(|step| step.name().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let prepare = steps(Order::Prepare);
+    let endpoint = [
+        "configure-haproxy",
+        "configure-keepalived",
+        "await-endpoint-address",
+    ];
+    assert_eq!(prepare[prepare.len() - 3..], endpoint);
+    assert!(prepare.len() > 3, "{prepare:?}");
+    assert_eq!(steps(Order::Clean), ["kubeadm-reset"]);
+}
+
+/// A service whose package is there, without a configuration of ours.
+fn installed() -> Service {
+    Service {
+        installed: true,
+        ..Service::default()
+    }
+}
