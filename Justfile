@@ -76,7 +76,7 @@ watch MINUTES="60":
     cargo run --quiet -p hactl-lab -- watch --minutes {{MINUTES}}
 
 # The seeded simulator: runs with faults, every rule after every event; no new seed after five minutes.
-sim *ARGS="--seeds 1000 --seconds 300":
+sim *ARGS="--seeds 2000 --seconds 300":
     cargo run --quiet --profile measure -p hactl-simulator -- seeds {{ARGS}}
 
 # The simulator until it finds something, or ^C; a line a minute.
@@ -91,7 +91,7 @@ replay FILE *ARGS:
 mutants *ARGS:
     cargo run --quiet --profile measure -p hactl-simulator --bin hactl-mutants -- {{ARGS}}
 
-# Every condition of the plan crates turned round, one at a time: which of them their own tests do not notice.
+# Every condition of the plan crates turned round, and every function of theirs without a word, one at a time: what their own tests do not notice.
 conditions *ARGS:
     cargo run --quiet -p hactl-simulator --bin hactl-conditions -- {{ARGS}}
 

@@ -1,4 +1,5 @@
-//! Conditions turned round: every `if`, guard, predicate and pushed finding of the plan crates, one at a time.
+//! Conditions turned round, and functions that say nothing: every `if`, guard, predicate and pushed finding of the plan crates, and every
+//! function that gives an option, a list or a text, one at a time.
 //!
 //! The deliberate faults beside this file are chosen; these are made by rule, so nobody chose what the tests hold. Each is behind a
 //! switch, so one build of a crate's own tests holds all of them. What a line of Rust means is guessed by its shape: one that does not
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::mutant::SWITCH;
 
-/// One condition turned round.
+/// One condition turned round, or one function that says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The file.
@@ -39,8 +40,28 @@ const LISTS: [&str; 6] = [
     "steps", "findings", "reasons", "found", "problems", "blockers",
 ];
 
+/// What a function gives that says nothing, by how its type begins.
+const NOTHING: [(&str, &str); 6] = [
+    ("Option<", "None"),
+    ("Vec<", "Vec::new()"),
+    ("Result<Vec<", "Ok(Vec::new())"),
+    ("BTreeSet<", "BTreeSet::new()"),
+    ("BTreeMap<", "BTreeMap::new()"),
+    ("String {", "String::new()"),
+];
+
 /// The conditions of a file's text, tests left out.
 pub fn conditions(file: &Path, text: &str) -> Vec<Condition> {
+    each(file, text, turned)
+}
+
+/// The functions of a file's text that could say nothing.
+pub fn functions(file: &Path, text: &str) -> Vec<Condition> {
+    each(file, text, |line, _| silent(line))
+}
+
+/// The lines that a rule changes; it is told of each, and whether that is all that a function says.
+fn each(file: &Path, text: &str, rule: impl Fn(&str, bool) -> Option<String>) -> Vec<Condition> {
     let mut found = Vec::new();
     // What is constant asks no environment.
     let mut constant: Option<usize> = None;
@@ -66,7 +87,7 @@ pub fn conditions(file: &Path, text: &str) -> Vec<Condition> {
         let before = index.checked_sub(1).and_then(|before| lines.get(before));
         let after = lines.get(index + 1).map_or("", |line| line.trim());
         let alone = before.is_some_and(|line| line.ends_with("-> bool {")) && after == "}";
-        if let Some(turned) = turned(trimmed, alone) {
+        if let Some(turned) = rule(trimmed, alone) {
             found.push(Condition {
                 file: file.to_owned(),
                 line: index + 1,
@@ -117,6 +138,18 @@ fn turned(line: &str, alone: bool) -> Option<String> {
         ));
     }
     (alone && !line.ends_with(['{', ';', ','])).then(|| format!("({line}) != MUTANT"))
+}
+
+/// The head of a function with nothing to say in front of its body, where its type has such a value.
+fn silent(line: &str) -> Option<String> {
+    let (head, given) = line.split_once("-> ")?;
+    let function = head.contains("fn ") || head.starts_with(')');
+    if !function || head.contains('|') || !line.ends_with(" {") {
+        return None;
+    }
+    let mut kinds = NOTHING.iter();
+    let (_, nothing) = kinds.find(|(kind, _)| given.starts_with(kind))?;
+    Some(format!("{line} if MUTANT {{ return {nothing}; }}"))
 }
 
 /// Where the bracket that is open before the text is closed.
@@ -205,6 +238,26 @@ mod tests {
             turned("self.a == b", true).unwrap(),
             "(self.a == b) != MUTANT"
         );
+    }
+
+    #[test]
+    fn what_a_function_gives_is_nothing() {
+        assert_eq!(
+            silent("fn a(b: &[u8]) -> Option<u8> {").unwrap(),
+            "fn a(b: &[u8]) -> Option<u8> { if MUTANT { return None; }"
+        );
+        assert_eq!(
+            silent(") -> Result<Vec<Step>, Refusal> {").unwrap(),
+            ") -> Result<Vec<Step>, Refusal> { if MUTANT { return Ok(Vec::new()); }"
+        );
+        for line in [
+            "fn a() -> bool {",
+            "fn a() -> Option<u8>;",
+            "let a = |b: u8| -> Option<u8> {",
+            "fn a(b: u8) {",
+        ] {
+            assert_eq!(silent(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `hactl-conditions`: do the tests of the plan crates notice when one condition is turned round? One build of a copy of the tree with
-//! every one behind a switch, then the tests once for each.
+//! `hactl-conditions`: do the tests of the plan crates notice when one condition is turned round, or one function says nothing? One build of
+//! a copy of the tree with every one behind a switch, then the tests once for each.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use hactl_simulator::condition::{Condition, apply, conditions};
+use hactl_simulator::condition::{Condition, apply, conditions, functions};
 use hactl_simulator::mutant::SWITCH;
 use hactl_simulator::scratch::{copy, root, target};
 
-/// Do the tests of the plan crates notice when one condition is turned round?
+/// Do the tests of the plan crates notice when one condition is turned round, or one function says nothing?
 #[derive(Debug, Parser)]
 struct Cli {
     /// Only files with this in their path.
@@ -41,8 +41,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let root = root()?;
     let scratch = root.join("out/conditions");
     let mut all = Vec::new();
-    for folder in CRATES {
-        collect(&root, Path::new(folder), &mut all)?;
+    for rule in [conditions, functions] {
+        for folder in CRATES {
+            collect(&root, Path::new(folder), rule, &mut all)?;
+        }
     }
     let programs = build(&root, &scratch, &mut all)?;
     // What property tests keep of a failure is kept beside the copy.
@@ -83,7 +85,12 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn collect(root: &Path, folder: &Path, all: &mut Vec<Condition>) -> anyhow::Result<()> {
+fn collect(
+    root: &Path,
+    folder: &Path,
+    rule: fn(&Path, &str) -> Vec<Condition>,
+    all: &mut Vec<Condition>,
+) -> anyhow::Result<()> {
     let mut entries: Vec<PathBuf> = Vec::new();
     for entry in std::fs::read_dir(root.join(folder))? {
         entries.push(folder.join(entry?.file_name()));
@@ -98,10 +105,10 @@ fn collect(root: &Path, folder: &Path, all: &mut Vec<Condition>) -> anyhow::Resu
             continue;
         }
         if root.join(&path).is_dir() {
-            collect(root, &path, all)?;
+            collect(root, &path, rule, all)?;
         } else {
             let text = std::fs::read_to_string(root.join(&path))?;
-            all.extend(conditions(&path, &text));
+            all.extend(rule(&path, &text));
         }
     }
     Ok(())
