@@ -88,7 +88,10 @@ impl State {
 
     /// A kubelet that runs runs what the manifests say.
     fn run_pods(&mut self, name: &NodeName) {
-        let api = self.reached(name, &self.endpoint).is_some();
+        let known = self.machine(name);
+        // Once heard of it is known: who serves is dear to find out.
+        let asks = known.started.is_some() && known.heard_api.is_none();
+        let api = asks && self.reached(name, &self.endpoint).is_some();
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -230,10 +233,20 @@ impl State {
         if !machine.runs("kubelet") || config.is_empty() {
             return;
         }
+        let key = Cluster::key("node", "", name.as_str());
+        let told = |cluster: &Cluster| {
+            let object = cluster.objects.get(&key);
+            object.is_some_and(|node| {
+                node["status"]["nodeInfo"]["kubeletVersion"] == machine.kubelet_running.as_str()
+            })
+        };
+        // Whichever it reaches: there is nothing to tell.
+        if self.clusters.values().all(told) {
+            return;
+        }
         let Some(reached) = server_host(&config).and_then(|host| self.reached(name, &host)) else {
             return;
         };
-        let key = Cluster::key("node", "", name.as_str());
         let mut labels = Map::new();
         labels.insert("kubernetes.io/hostname".to_owned(), json!(name.as_str()));
         for pair in machine.tree.text(KUBELET_FLAGS).split(',') {
