@@ -86,6 +86,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_written_is_read_again() {
+        let der: Vec<u8> = (0..200).collect();
+        let text = written_as(&der);
+        assert!(text.lines().all(|line| line.len() <= 64));
+        let read = blocks(text.as_bytes()).ok().unwrap();
+        assert_eq!((read.len(), read[0].label.as_str()), (1, CERTIFICATE));
+        assert_eq!(*read[0].der, der);
+    }
+
+    #[test]
     fn garbage_cut_and_empty_files_are_told_apart() {
         let fault = |bytes: &[u8]| blocks(bytes).err();
         assert_eq!(fault(b""), Some(PemFault::Empty));

@@ -251,6 +251,35 @@ fn an_import_without_a_version_is_read_as_what_imports_it() {
 }
 
 #[test]
+fn a_plugin_that_is_off_is_said_and_every_refusal_has_a_remedy() {
+    let found = read(&[file("/c.toml", &format!("version = 2\n{DOCKER}"))], V1_7).unwrap();
+    assert_eq!(found.disabled, ["cri"]);
+    let path = || "/c.toml".to_owned();
+    for (error, part) in [
+        (
+            ConfigError::Syntax {
+                path: path(),
+                reason: String::new(),
+            },
+            "Correct /c.toml",
+        ),
+        (
+            ConfigError::VersionOne { path: path() },
+            "containerd config migrate",
+        ),
+        (
+            ConfigError::Shape {
+                path: path(),
+                reason: String::new(),
+            },
+            "by hand",
+        ),
+    ] {
+        assert!(error.remedy().contains(part), "{error}: {}", error.remedy());
+    }
+}
+
+#[test]
 fn the_first_key_of_a_table_stands_a_step_below_its_header() {
     let text = "version = 2\n[plugins]\n  [plugins.\"io.containerd.grpc.v1.cri\"]\n";
     let after = mended(text, V1_7);

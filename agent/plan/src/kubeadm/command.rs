@@ -213,6 +213,29 @@ mod tests {
     }
 
     #[test]
+    fn an_inits_phases_are_named_as_that_kubeadm_names_them() {
+        let phases = |minor| {
+            let phases = remaining_init_phases(kubeadm(minor));
+            phases
+                .iter()
+                .map(|phase| phase.join(" "))
+                .collect::<Vec<_>>()
+        };
+        let all = phases(36);
+        assert_eq!(
+            all,
+            [
+                "upload-config all",
+                "mark-control-plane",
+                "bootstrap-token",
+                "kubelet-finalize enable-client-cert-rotation",
+                "addon all",
+            ]
+        );
+        assert_eq!(phases(20)[3], "kubelet-finalize experimental-cert-rotation");
+    }
+
+    #[test]
     fn the_cluster_status_is_told_only_to_versions_that_keep_one() {
         let status = vec!["control-plane-join", "update-status"];
         let mark = vec!["control-plane-join", "mark-control-plane"];

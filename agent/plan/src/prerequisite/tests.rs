@@ -15,6 +15,7 @@ use hactl_proto::version::KubernetesVersion;
 use super::*;
 use crate::example;
 use crate::facts::Known::{self, Is, Unknown};
+use crate::facts::machine::containerd::ContainerdVersion;
 use crate::facts::machine::example::{file, healthy};
 use crate::facts::machine::kernel::ModuleState;
 use crate::facts::machine::network::Listener;
@@ -296,6 +297,53 @@ fn whether_containerd_starts_at_boot_is_told_where_it_is_unknown() {
     machine.containerd.enabled = Unknown("systemctl: timed out".to_owned());
     let told = brief(&check(&machine));
     assert!(told.contains("whether containerd starts at boot"), "{told}");
+}
+
+#[test]
+fn a_containerd_that_does_not_speak_what_kubernetes_does_is_refused() {
+    let told = |containerd: (u16, u16), minor: u16| {
+        let mut machine = healthy();
+        let (major, minor_of) = containerd;
+        machine.containerd.version = Is(Some(ContainerdVersion {
+            major,
+            minor: minor_of,
+            patch: 0,
+        }));
+        let mut context = example::context("cp1");
+        context.spec.kubernetes.version = KubernetesVersion::new(1, minor, 0);
+        let findings = check_all(&machine, &Requirements::of(&context), &PeerFacts::default());
+        let found = findings
+            .into_iter()
+            .find(|one| one.observed == format!("containerd {major}.{minor_of}.0"));
+        found.map(|one| one.wanted)
+    };
+    assert_eq!(told((1, 7), 37), None);
+    assert_eq!(told((1, 7), 38).as_deref(), Some("containerd 2.0 or later"));
+    assert_eq!(told((1, 5), 25), None);
+    assert_eq!(
+        told((1, 5), 26).as_deref(),
+        Some("containerd 1.6 or later, for CRI v1")
+    );
+    assert_eq!(told((2, 1), 23), None);
+    assert!(told((2, 1), 22).unwrap().starts_with("containerd 1.x"));
+}
+
+#[test]
+fn units_of_our_own_that_swap_at_boot_are_disabled_and_programs_are_those_of_a_minor() {
+    let mut machine = healthy();
+    machine.swap.own_units = Is(vec!["swapfile.swap".to_owned()]);
+    let units = vec!["swapfile.swap".to_owned()];
+    assert_eq!(
+        mend_all(&machine, &cp1()),
+        [MachineStep::DisableUnits { units }]
+    );
+    let all = programs::missing_programs(&[].into(), 36);
+    assert!(
+        all.contains(&"mount") && all.contains(&"losetup"),
+        "{all:?}"
+    );
+    let mount: std::collections::BTreeSet<String> = ["mount".to_owned()].into();
+    assert!(!programs::missing_programs(&mount, 36).contains(&"mount"));
 }
 
 #[test]

@@ -226,4 +226,24 @@ mod tests {
         );
         assert_eq!(wanted(&images, NodeRole::ControlPlane).len(), 4);
     }
+
+    #[test]
+    fn images_are_asked_for_of_a_version_and_a_mirror_where_there_is_one() {
+        let version = KubernetesVersion::new(1, 36, 3);
+        let words = |repository| list("/p/kubeadm", &version, repository).arguments;
+        let asked = [
+            "config",
+            "images",
+            "list",
+            "--kubernetes-version",
+            "v1.36.3",
+        ];
+        assert_eq!(words(None), asked);
+        let mirror = ["--image-repository", "r.io/k8s"];
+        assert_eq!(
+            words(Some("r.io/k8s")),
+            [asked.as_slice(), &mirror].concat()
+        );
+        assert_eq!(pull("/p/kubeadm", &version, None).arguments[2], "pull");
+    }
 }

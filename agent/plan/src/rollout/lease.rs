@@ -143,4 +143,12 @@ mod tests {
         assert!(in_force(Some(&lease), fence, at(1001)).is_err());
         assert!(in_force(None, fence, at(1001)).is_err());
     }
+
+    #[test]
+    fn its_holder_renews_it() {
+        let (lease, fence) = taken(None, "ann", 1000);
+        let renewed = stored(&renew(&lease, "ann", fence, at(1010)).unwrap());
+        assert_eq!(in_force(Some(&renewed), fence, at(1029)), Ok(()));
+        assert_eq!(renew(&lease, "bob", fence, at(1010)), None);
+    }
 }

@@ -12,6 +12,8 @@ mod text;
 mod upgrade;
 mod zones;
 
+use hactl_proto::name::ZoneName;
+
 use super::{Accepted, Refused, Report, read};
 
 /// A good spec that the tests spoil.
@@ -81,5 +83,10 @@ fn changed(part: &str, other: &str) -> String {
 #[test]
 fn the_good_spec_is_accepted_without_a_word() {
     assert_eq!(said(GOOD), "");
-    assert!(judge(GOOD).is_ok());
+    let spec = judge(GOOD).unwrap().spec;
+    let zones: Vec<&str> = spec.zones.iter().map(ZoneName::as_str).collect();
+    assert_eq!(zones, ["a", "b", "c"]);
+    assert_eq!(spec.networks.dns_domain, "cluster.local");
+    let own = with("  endpoint:", "    dnsDomain: k8s.example\n  endpoint:");
+    assert_eq!(judge(own).unwrap().spec.networks.dns_domain, "k8s.example");
 }

@@ -378,3 +378,16 @@ fn a_voter_that_others_know_by_another_instance_is_told_so_and_one_that_knows_be
     let other = step(&voter, CP, Holding::Nothing, &[answer(&[(1, 9)])]);
     assert!(matches!(other, Next::AwaitMember { .. }), "{other:?}");
 }
+
+#[test]
+fn a_control_plane_is_told_of_members_that_hold_another_spec() {
+    let mut answer = member(1, "aa", true).answer(&all(), &[], true);
+    answer.spec = spec(GrantPolicy::Majority, 5).bootstrap_hash();
+    let answers = [answer];
+    let known = member(2, "aa", false);
+    let refused = step(&known, CP, Holding::Nothing, &answers);
+    assert_eq!(checks(refused), ["spec-equal"]);
+    // A worker's spec is not asked for: it waits for whoever takes it in.
+    let worker = step(&known, NodeRole::Worker, Holding::Nothing, &answers);
+    assert!(!matches!(worker, Next::Refuse { .. }), "{worker:?}");
+}

@@ -234,4 +234,11 @@ Version: 1.20.2-0lab
             assert_eq!(parse_kubernetes_version(garbage), None, "{garbage:?}");
         }
     }
+
+    #[test]
+    fn dnf_gives_one_name_a_line() {
+        let names = parse_dnf_names("containerd.io\n\nutil-linux\n");
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(names, ["containerd.io", "util-linux"]);
+    }
 }

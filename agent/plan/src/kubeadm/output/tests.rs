@@ -174,3 +174,20 @@ fn a_failure_that_passes_is_told_from_a_word_that_stands() {
         assert_eq!(transient(&failed(standing)), None, "{standing}");
     }
 }
+
+#[test]
+fn nodes_and_config_maps_are_read_and_garbage_is_none() {
+    let list = r#"{"items": [{"metadata": {"name": "cp1"}}, {"metadata": {"name": "w1"}, "spec": {"unschedulable": true}}]}"#;
+    let found = nodes(list).unwrap();
+    let cordoned: Vec<bool> = found.iter().map(|node| node.unschedulable).collect();
+    assert_eq!(cordoned, [false, true]);
+    let map = config_map(r#"{"data": {"ca.crt": "pem"}}"#).unwrap();
+    assert_eq!(map["ca.crt"], "pem");
+    assert!(config_map("{}").unwrap().is_empty());
+    for garbage in ["", "3", "garbage"] {
+        assert!(
+            nodes(garbage).is_none() && config_map(garbage).is_none(),
+            "{garbage}"
+        );
+    }
+}
