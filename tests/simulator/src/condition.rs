@@ -142,7 +142,7 @@ fn turned(line: &str, alone: bool) -> Option<String> {
 
 /// The head of a function with nothing to say in front of its body, where its type has such a value.
 fn silent(line: &str) -> Option<String> {
-    let (head, given) = line.split_once("-> ")?;
+    let (head, given) = line.rsplit_once("-> ")?;
     let function = head.contains("fn ") || head.starts_with(')');
     if !function || head.contains('|') || !line.ends_with(" {") {
         return None;
@@ -255,6 +255,7 @@ mod tests {
             "fn a() -> Option<u8>;",
             "let a = |b: u8| -> Option<u8> {",
             "fn a(b: u8) {",
+            "fn a(b: impl Fn(u8) -> Option<u8>) -> Known<u8> {",
         ] {
             assert_eq!(silent(line), None, "{line}");
         }
