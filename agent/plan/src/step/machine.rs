@@ -166,3 +166,14 @@ impl std::fmt::Debug for FileEdit {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_setting_is_a_file_under_proc() {
+        let path = Sysctl::BridgeNfCallIptables.path();
+        assert_eq!(path, "/proc/sys/net/bridge/bridge-nf-call-iptables");
+    }
+}
