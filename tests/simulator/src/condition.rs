@@ -1,5 +1,5 @@
-//! Conditions turned round, and functions that say nothing: every `if`, guard, predicate and pushed finding of the plan crates, and every
-//! function that gives an option, a list or a text, one at a time.
+//! Conditions turned round: every `if`, guard, predicate and pushed finding of the plan crates, one at a time. Functions that say nothing
+//! are made by [`crate::silence`].
 //!
 //! The deliberate faults beside this file are chosen; these are made by rule, so nobody chose what the tests hold. Each is behind a
 //! switch, so one build of a crate's own tests holds all of them. What a line of Rust means is guessed by its shape: one that does not
@@ -40,28 +40,17 @@ const LISTS: [&str; 6] = [
     "steps", "findings", "reasons", "found", "problems", "blockers",
 ];
 
-/// What a function gives that says nothing, by how its type begins.
-const NOTHING: [(&str, &str); 6] = [
-    ("Option<", "None"),
-    ("Vec<", "Vec::new()"),
-    ("Result<Vec<", "Ok(Vec::new())"),
-    ("BTreeSet<", "BTreeSet::new()"),
-    ("BTreeMap<", "BTreeMap::new()"),
-    ("String {", "String::new()"),
-];
-
 /// The conditions of a file's text, tests left out.
 pub fn conditions(file: &Path, text: &str) -> Vec<Condition> {
     each(file, text, turned)
 }
 
-/// The functions of a file's text that could say nothing.
-pub fn functions(file: &Path, text: &str) -> Vec<Condition> {
-    each(file, text, |line, _| silent(line))
-}
-
 /// The lines that a rule changes; it is told of each, and whether that is all that a function says.
-fn each(file: &Path, text: &str, rule: impl Fn(&str, bool) -> Option<String>) -> Vec<Condition> {
+pub(crate) fn each(
+    file: &Path,
+    text: &str,
+    rule: impl Fn(&str, bool) -> Option<String>,
+) -> Vec<Condition> {
     let mut found = Vec::new();
     // What is constant asks no environment.
     let mut constant: Option<usize> = None;
@@ -138,18 +127,6 @@ fn turned(line: &str, alone: bool) -> Option<String> {
         ));
     }
     (alone && !line.ends_with(['{', ';', ','])).then(|| format!("({line}) != MUTANT"))
-}
-
-/// The head of a function with nothing to say in front of its body, where its type has such a value.
-fn silent(line: &str) -> Option<String> {
-    let (head, given) = line.rsplit_once("-> ")?;
-    let function = head.contains("fn ") || head.starts_with(')');
-    if !function || head.contains('|') || !line.ends_with(" {") {
-        return None;
-    }
-    let mut kinds = NOTHING.iter();
-    let (_, nothing) = kinds.find(|(kind, _)| given.starts_with(kind))?;
-    Some(format!("{line} if MUTANT {{ return {nothing}; }}"))
 }
 
 /// Where the bracket that is open before the text is closed.
@@ -238,27 +215,6 @@ mod tests {
             turned("self.a == b", true).unwrap(),
             "(self.a == b) != MUTANT"
         );
-    }
-
-    #[test]
-    fn what_a_function_gives_is_nothing() {
-        assert_eq!(
-            silent("fn a(b: &[u8]) -> Option<u8> {").unwrap(),
-            "fn a(b: &[u8]) -> Option<u8> { if MUTANT { return None; }"
-        );
-        assert_eq!(
-            silent(") -> Result<Vec<Step>, Refusal> {").unwrap(),
-            ") -> Result<Vec<Step>, Refusal> { if MUTANT { return Ok(Vec::new()); }"
-        );
-        for line in [
-            "fn a() -> bool {",
-            "fn a() -> Option<u8>;",
-            "let a = |b: u8| -> Option<u8> {",
-            "fn a(b: u8) {",
-            "fn a(b: impl Fn(u8) -> Option<u8>) -> Known<u8> {",
-        ] {
-            assert_eq!(silent(line), None, "{line}");
-        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! A controller's way to the agents, over the simulated network: the real rollout is driven through it.
 
+/// One order, from its giving to its end.
+mod order;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hactl_agent::api::duties::Rollouts as _;
-use hactl_agent::operation::{SubmitError, Watch};
 use hactl_cluster_plan::observed::{Answer, Silence};
 use hactl_cluster_plan::rollout::{Request, RolloutPlan, Seen, SeenNode, plan};
 use hactl_controller::rollout::{Agents, OrderError};
-use hactl_node_plan::run::Rejection;
 use hactl_proto::instruction::{Fence, Instruction, Order};
 use hactl_proto::name::NodeName;
 use hactl_proto::report::{Outcome, ReportEvent};
@@ -17,15 +18,14 @@ use hactl_proto::rollout::survey::NodeSurvey;
 use hactl_proto::rollout::{LeaseAnswer, RolloutOrder, RolloutRecord};
 use hactl_proto::spec::ClusterSpec;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::spec::{OPERATOR, nodes};
+use crate::spec::nodes;
 use crate::town::{Agent, Town};
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// A survey asks for much.
 const SURVEY: Duration = Duration::from_mins(1);
-const QUIET: Duration = Duration::from_secs(15);
 
 /// A controller. It holds nothing that the cluster needs.
 pub(crate) struct Controller {
@@ -35,14 +35,6 @@ pub(crate) struct Controller {
     looked: Mutex<Duration>,
     /// It is killed: an order of its is still on its way.
     killed: Notify,
-}
-
-/// What an order became on the way to its agent.
-enum Given {
-    Watch(Watch, u64),
-    Busy(hactl_proto::instruction::OperationId),
-    Stale,
-    Refused(String),
 }
 
 impl Controller {
@@ -124,49 +116,10 @@ impl Controller {
         tokio::spawn(async move {
             sleep(way).await;
             // Nobody hears of it.
-            drop(give(&town, &node, instruction).await);
+            drop(order::give(&town, &node, instruction).await);
         });
         self.killed.notify_one();
         std::future::pending::<()>().await;
-    }
-
-    /// Watches a story to its end, on a connection that may break.
-    async fn follow(
-        &self,
-        node: &NodeName,
-        mut watch: Watch,
-        mut life: u64,
-        tell: &(dyn Fn(ReportEvent) + Send + Sync),
-    ) -> Result<Outcome, OrderError> {
-        let address = self.town.address(node);
-        let lost = |reason: &str| OrderError::Lost(reason.to_owned());
-        loop {
-            let next = timeout(QUIET, watch.next()).await;
-            let agent = self
-                .town
-                .agent(node)
-                .ok_or_else(|| lost("connection refused"))?;
-            if !address.is_some_and(|address| self.town.network.connected(OPERATOR, address)) {
-                return Err(lost("the connection was lost"));
-            }
-            if agent.life != life {
-                // One in another's place has a story of its own.
-                let known = agent.operations.watch(watch.id());
-                watch = known.ok_or_else(|| lost("it is not known"))?;
-                life = agent.life;
-                continue;
-            }
-            match next {
-                Ok(Some(event)) => {
-                    tell(event.clone());
-                    if let ReportEvent::Ended(outcome) = event {
-                        return Ok(outcome);
-                    }
-                }
-                Ok(None) => return Err(lost("the agent ended")),
-                Err(_) => {}
-            }
-        }
     }
 }
 
@@ -224,15 +177,7 @@ impl Agents for Controller {
         if upgrades && let Some(way) = self.town.network.held_order() {
             self.leave_behind(node, instruction.clone(), way).await;
         }
-        match give(&self.town, node, instruction)
-            .await
-            .map_err(OrderError::Lost)?
-        {
-            Given::Busy(running) => Err(OrderError::Busy(running)),
-            Given::Stale => Err(OrderError::Stale("the number is older".to_owned())),
-            Given::Refused(reason) => Err(OrderError::Refused(reason)),
-            Given::Watch(watch, life) => self.follow(node, watch, life, tell).await,
-        }
+        order::carry(&self.town, node, instruction, tell).await
     }
 
     fn control_planes(&self) -> Vec<NodeName> {
@@ -309,21 +254,4 @@ impl Agents for Controller {
         })
         .await
     }
-}
-
-/// Gives an order to a node's agent, from the operator's place.
-async fn give(town: &Town, node: &NodeName, instruction: Instruction) -> Result<Given, String> {
-    town.ask(node, "execute", LIMIT, move |agent| {
-        let instruction = instruction.clone();
-        async move {
-            let life = agent.life;
-            Ok(match agent.operations.submit(instruction).await {
-                Ok(watch) => Given::Watch(watch, life),
-                Err(SubmitError::Rejected(Rejection::Busy { running, .. })) => Given::Busy(running),
-                Err(SubmitError::Rejected(Rejection::StaleFence { .. })) => Given::Stale,
-                Err(error) => Given::Refused(error.to_string()),
-            })
-        }
-    })
-    .await
 }

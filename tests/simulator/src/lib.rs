@@ -19,6 +19,7 @@ pub mod play;
 pub mod replay;
 pub mod run;
 pub mod scratch;
+pub mod silence;
 mod spec;
 pub mod storm;
 pub mod story;

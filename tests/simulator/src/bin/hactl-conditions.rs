@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use hactl_simulator::condition::{Condition, apply, conditions, functions};
+use hactl_simulator::condition::{Condition, apply, conditions};
 use hactl_simulator::mutant::SWITCH;
 use hactl_simulator::scratch::{copy, root, target};
+use hactl_simulator::silence::functions;
 
 /// Do the tests of the plan crates notice when one condition is turned round, or one function says nothing?
 #[derive(Debug, Parser)]
