@@ -46,6 +46,16 @@ fn front_proxy() -> Place {
 }
 
 fn told(bundle: &str, leaf: &str, record: Result<Option<TrustRecord>, String>) -> TrustSeen {
+    told_by(true, bundle, leaf, record)
+}
+
+/// `signs`: the CA's key lies there.
+fn told_by(
+    signs: bool,
+    bundle: &str,
+    leaf: &str,
+    record: Result<Option<TrustRecord>, String>,
+) -> TrustSeen {
     let place = front_proxy();
     let file = |text: &str| Ok(Zeroizing::new(text.as_bytes().to_vec()));
     let files: Files = [
@@ -59,7 +69,7 @@ fn told(bundle: &str, leaf: &str, record: Result<Option<TrustRecord>, String>) -
         place: Some(place),
         files: &files,
         aside: &[],
-        signs: true,
+        signs,
         record,
     };
     trust(Authority::FrontProxy, &material)
@@ -148,23 +158,7 @@ fn only_a_control_plane_that_has_the_key_holds_the_ca_that_it_signs_with() {
         told(&ca.pem, &leaf(&ca), Ok(None)).holds,
         [print(&ca)].into()
     );
-    let place = front_proxy();
-    let file = |text: &str| Ok(Zeroizing::new(text.as_bytes().to_vec()));
-    let files: Files = [
-        (place.bundle.to_owned(), file(&ca.pem)),
-        (place.leaves[0].file.to_owned(), file(&leaf(&ca))),
-    ]
-    .into();
-    let material = Material {
-        node: NodeName::new("cp1").unwrap(),
-        at: Timestamp::UNIX_EPOCH,
-        place: Some(place),
-        files: &files,
-        aside: &[],
-        signs: false,
-        record: Ok(None),
-    };
-    let seen = trust(Authority::FrontProxy, &material);
+    let seen = told_by(false, &ca.pem, &leaf(&ca), Ok(None));
     assert_eq!(seen.signer, Some(print(&ca)));
     assert!(seen.holds.is_empty());
 }
