@@ -27,6 +27,7 @@ use hactl_simulation::{Event, State, Watcher};
 
 use crate::log::Log;
 use books::Books;
+pub(crate) use books::{PROGRESS, under_way};
 
 /// A rule of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -68,8 +68,11 @@ fn main() -> anyhow::Result<ExitCode> {
         let can_notice = |program: &&PathBuf| {
             !file.starts_with(CONTROLLER.0) || program.display().to_string().contains(CONTROLLER.1)
         };
-        let mut able = programs.iter().filter(can_notice);
-        if able.all(|one| passes(one, Some(number))) {
+        let mut all_pass = true;
+        for program in programs.iter().filter(can_notice) {
+            all_pass = all_pass && passes(program, Some(number))?;
+        }
+        if all_pass {
             survivors += 1;
             println!("{file}:{}: {}", condition.line, condition.text);
         } else {
@@ -173,7 +176,7 @@ fn quick_first(programs: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
     for program in programs {
         let began = Instant::now();
         ensure!(
-            passes(&program, None),
+            passes(&program, None)?,
             "the tests of {} fail with no condition turned",
             program.display()
         );
@@ -183,8 +186,8 @@ fn quick_first(programs: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
     Ok(timed.into_iter().map(|(_, program)| program).collect())
 }
 
-/// Whether a program's tests pass with that condition turned.
-fn passes(program: &Path, turned: Option<usize>) -> bool {
+/// Whether a program's tests pass with that condition turned. One that can't be run is an error: it has noticed nothing.
+fn passes(program: &Path, turned: Option<usize>) -> anyhow::Result<bool> {
     let number = turned.map_or_else(String::new, |number| number.to_string());
     let begun = Command::new(program)
         .env(SWITCH, number)
@@ -193,7 +196,7 @@ fn passes(program: &Path, turned: Option<usize>) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("run {}", program.display()));
-    begun.and_then(until_one_fails).unwrap_or(false)
+    begun.and_then(until_one_fails)
 }
 
 /// The first test that fails is enough.

@@ -15,7 +15,7 @@ use hactl_simulation::{Cluster, State};
 use crate::spec::OPERATOR;
 
 /// Where an upgrade's progress lies.
-pub(super) const PROGRESS: &str = "/var/lib/hactl/upgrade/progress.json";
+pub(crate) const PROGRESS: &str = "/var/lib/hactl/upgrade/progress.json";
 
 /// An operation, by the journal.
 #[derive(Debug, Clone)]
@@ -186,6 +186,6 @@ fn lease_number(cluster: &Cluster) -> Option<u64> {
 }
 
 /// Whether a progress file tells of an upgrade that has not come to its end.
-pub(super) fn under_way(text: &str) -> bool {
+pub(crate) fn under_way(text: &str) -> bool {
     progress::read(text).is_ok_and(|progress| !progress.finished)
 }

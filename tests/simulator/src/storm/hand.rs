@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use hactl_node_plan::rollout::progress;
 use hactl_proto::instruction::{Instruction, OperationId, Order};
 use hactl_proto::name::NodeName;
 use hactl_simulation::{Machine, Member};
@@ -11,14 +10,13 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::Storm;
+use crate::invariant::{PROGRESS, under_way};
 
 /// Where nobody is.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 99, 0, 99));
 /// Ids of members that were added by hand begin here.
 const LEARNER: u64 = 1 << 40;
 
-/// Where a node keeps how far its upgrade is.
-const PROGRESS: &str = "/var/lib/hactl/upgrade/progress.json";
 /// So often, and for so long, it is looked whether a node's upgrade has begun.
 const BEGUN_LOOK: Duration = Duration::from_secs(1);
 const BEGUN_LOOKS: u32 = 1_200;
@@ -163,10 +161,7 @@ impl Storm {
     fn begun(&self) -> Option<NodeName> {
         let state = self.town.world.state();
         let mut machines = state.machines.iter();
-        let found = machines.find(|(_, machine)| {
-            let text = machine.tree.text(PROGRESS);
-            progress::read(&text).is_ok_and(|progress| !progress.finished)
-        });
+        let found = machines.find(|(_, machine)| under_way(&machine.tree.text(PROGRESS)));
         found.map(|(node, _)| node.clone())
     }
 

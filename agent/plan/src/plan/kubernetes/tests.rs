@@ -1,6 +1,6 @@
 //! The tables of init, join and clean: what lies on the node and what serves, to steps or reasons.
 
-/// Orders that are not this node's, and a kubeadm that is another order's.
+/// Orders that are not this node's, and a kubeadm that is another order's or another version.
 mod refusals;
 /// Plans with what the machine under Kubernetes has a say in.
 mod whole;
@@ -343,13 +343,6 @@ fn planning_again_after_success_is_empty() {
     let mut facts = half_done();
     facts.node = Known::Is(Some(node_object(&node, &[])));
     assert_eq!(told_worker(&facts), "");
-}
-
-#[test]
-fn another_kubeadm_than_the_specs_is_refused() {
-    let mut facts = fresh();
-    facts.kubeadm = Known::Is("v1.35.0".parse().unwrap());
-    insta::assert_snapshot!(told_init(&facts), @"refused: kubeadm-version: kubeadm v1.35.0 is installed");
 }
 
 /// Facts of every shape, from pieces of the ones above.

@@ -1,4 +1,4 @@
-//! Orders that are not this node's, and a kubeadm that is another order's.
+//! Orders that are not this node's, and a kubeadm that is another order's or another version.
 
 use super::*;
 
@@ -49,4 +49,11 @@ fn the_pod_network_is_applied_by_an_init_until_the_cluster_has_it() {
         cluster.pod_network = hash;
     }
     assert_eq!(planned(&facts), "");
+}
+
+#[test]
+fn another_kubeadm_than_the_specs_is_refused() {
+    let mut facts = fresh();
+    facts.kubeadm = Known::Is("v1.35.0".parse().unwrap());
+    insta::assert_snapshot!(told_init(&facts), @"refused: kubeadm-version: kubeadm v1.35.0 is installed");
 }
